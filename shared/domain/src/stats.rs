@@ -1,0 +1,206 @@
+//! The stats item: counts by role, by production and by hour. At most 64 KB, read by one GetItem.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::contact::Counts;
+use crate::root::JobKey;
+use crate::{Rev, Timestamp};
+
+/// Name of the group of contacts without a role (D5).
+pub(crate) const UNKNOWN_ROLE: &str = "Unknown";
+/// Name of the group of contacts whose job has no production.
+pub(crate) const UNKNOWN_PRODUCTION: &str = "unknown";
+/// Bytes of one kind of groups kept in the item; further groups live in items of their own.
+const GROUP_BYTES_MAX: usize = 24 * 1024;
+/// What a group costs beside its name: quotes, colon, comma and count.
+const GROUP_OVERHEAD_BYTES: usize = 12;
+/// Hours kept before the newest: 31 days.
+const HOURS_KEPT: i64 = 31 * 24;
+
+/// A group of contacts that is counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GroupKey {
+    /// By role.
+    Role(String),
+    /// By production id, or `unknown`.
+    Production(String),
+}
+
+/// Groups of one kind. Those that do not fit are counted in items of their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups {
+    /// Counts by name.
+    #[serde(rename = "g", default)]
+    pub inline: BTreeMap<String, u64>,
+    /// Whether groups live elsewhere too. Once true it stays until a rebuild.
+    #[serde(rename = "s", default)]
+    pub spilled: bool,
+}
+
+impl Groups {
+    /// Adds `delta` to a group; false when the group belongs into an item of its own.
+    pub(crate) fn add(&mut self, name: &str, delta: i64) -> bool {
+        if let Some(count) = self.inline.get_mut(name) {
+            *count = count.saturating_add_signed(delta);
+            if *count == 0 {
+                self.inline.remove(name);
+            }
+            return true;
+        }
+        if self.spilled || self.bytes() + cost(name) > GROUP_BYTES_MAX {
+            self.spilled = true;
+            return false;
+        }
+        if delta > 0 {
+            self.inline.insert(name.to_owned(), delta.unsigned_abs());
+        }
+        true
+    }
+
+    fn bytes(&self) -> usize {
+        self.inline.keys().map(|name| cost(name)).sum()
+    }
+}
+
+fn cost(name: &str) -> usize {
+    name.len() + GROUP_OVERHEAD_BYTES
+}
+
+/// Contacts by hour of creation, sparse, over the newest 31 days.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hours(BTreeMap<i64, u64>);
+
+impl Hours {
+    /// Contacts created in a whole UTC hour that is not before the hour of `since` (D10).
+    #[must_use]
+    pub fn since(&self, since: Timestamp) -> u64 {
+        self.0.range(since.hour()..).map(|(_, count)| count).sum()
+    }
+
+    pub(crate) fn add(&mut self, at: Timestamp) {
+        *self.0.entry(at.hour()).or_default() += 1;
+    }
+
+    pub(crate) fn remove(&mut self, at: Timestamp) {
+        if let Some(count) = self.0.get_mut(&at.hour()) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&at.hour());
+            }
+        }
+    }
+
+    /// Drops what no window can reach: more than 31 days before `now`, or before the newest hour if that is older,
+    /// so that old data still shows under a clock that was set back.
+    pub(crate) fn prune(&mut self, now: Timestamp) {
+        if let Some((newest, _)) = self.0.last_key_value() {
+            let first = now.hour().min(*newest) - HOURS_KEPT;
+            self.0 = self.0.split_off(&first);
+        }
+    }
+}
+
+/// As pairs of (hours since the entry before, count), flat: `[492320,3,1,7,..]`.
+impl Serialize for Hours {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut last = 0;
+        serializer.collect_seq(self.0.iter().flat_map(|(hour, count)| {
+            let gap = hour - last;
+            last = *hour;
+            [gap.unsigned_abs(), *count]
+        }))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hours {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let flat = Vec::<u64>::deserialize(deserializer)?;
+        let mut hours = BTreeMap::new();
+        let mut hour = 0_i64;
+        for pair in flat.chunks_exact(2) {
+            hour = hour.saturating_add_unsigned(pair[0]);
+            hours.insert(hour, pair[1]);
+        }
+        Ok(Self(hours))
+    }
+}
+
+/// What the contact statistics are computed from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// The same revision as the root's.
+    pub rev: Rev,
+    /// Set when the account was deleted (D14).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_at: Option<Timestamp>,
+    /// The root's contact counters.
+    pub contacts: Counts,
+    /// The root's count of jobs with contacts.
+    pub jobs_with_contacts: u64,
+    /// The root's newest job with contacts.
+    #[serde(default)]
+    pub last_extraction: Option<JobKey>,
+    /// Contacts by role.
+    #[serde(default)]
+    pub roles: Groups,
+    /// Contacts by production of their job.
+    #[serde(default)]
+    pub productions: Groups,
+    /// Contacts by hour.
+    #[serde(default)]
+    pub hours: Hours,
+}
+
+impl Stats {
+    /// Whether some groups live in items of their own, which the view needs too.
+    #[must_use]
+    pub fn spilled(&self) -> bool {
+        self.roles.spilled || self.productions.spilled
+    }
+
+    /// Adds groups that live in items of their own, for a view.
+    pub fn merge_groups(&mut self, groups: impl IntoIterator<Item = (GroupKey, u64)>) {
+        for (key, count) in groups {
+            let (map, name) = match key {
+                GroupKey::Role(name) => (&mut self.roles.inline, name),
+                GroupKey::Production(name) => (&mut self.productions.inline, name),
+            };
+            *map.entry(name).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_beyond_the_budget_go_elsewhere_and_stay_there() {
+        let mut groups = Groups::default();
+        let inline = (0..3_000).filter(|i| groups.add(&format!("role {i}"), 1)).count();
+        assert!(inline > 1_000 && inline < 1_500, "{inline}");
+        assert!(groups.spilled && groups.bytes() <= GROUP_BYTES_MAX);
+        assert!(groups.add("role 0", -1) && !groups.inline.contains_key("role 0"));
+        assert!(!groups.add("role 2999", 1), "a group has one home");
+    }
+
+    #[test]
+    fn hours_survive_storage_and_count_whole_hours() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let mut hours = Hours::default();
+        for text in ["2026-03-01T10:59:59.999Z", "2026-03-01T11:00:00Z", "2026-03-31T10:00:00Z"] {
+            hours.add(at(text));
+        }
+        let stored = serde_json::to_string(&hours).unwrap();
+        assert_eq!(serde_json::from_str::<Hours>(&stored).unwrap(), hours);
+        assert_eq!(hours.since(at("2026-03-01T10:00:00Z")), 3);
+        assert_eq!(hours.since(at("2026-03-01T11:30:00Z")), 2);
+        hours.remove(at("2026-03-01T11:10:00Z"));
+        hours.prune(at("2026-04-01T10:30:00Z"));
+        assert_eq!(hours.since(Timestamp::from_ms(0)), 2);
+        hours.prune(at("2026-04-03T10:30:00Z"));
+        assert_eq!(hours.since(Timestamp::from_ms(0)), 1);
+    }
+}

@@ -86,7 +86,8 @@ impl Timestamp {
     #[must_use]
     pub fn month(self) -> Month {
         let date = self.utc();
-        Month(date.year() as u16 * 12 + u16::from(u8::from(date.month())) - 1)
+        let year = u16::try_from(date.year()).expect("clamped to the years 1970 to 9999");
+        Month(year * 12 + u16::from(u8::from(date.month())) - 1)
     }
 
     /// The last moment of the same UTC calendar month, rounded down to a day: days left after today.
@@ -147,6 +148,14 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// A UTC calendar month, shown as `yyyy-mm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month(u16);
+
+impl Month {
+    /// The month `index` months after January of year 0.
+    #[must_use]
+    pub const fn from_index(index: u16) -> Self {
+        Self(index)
+    }
+}
 
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

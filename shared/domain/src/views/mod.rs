@@ -11,6 +11,9 @@ mod plan_list;
 mod stats;
 mod usage;
 
+#[cfg(test)]
+mod tests;
+
 pub use activity::{ActivityItem, activity};
 pub use billing::{BillingCustomer, billing_customer};
 pub use contacts::{

@@ -1,0 +1,154 @@
+//! What a handler returns; the edge adds what every answer has.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+use domain::{Rev, UserId};
+use sha2::{Digest, Sha256};
+
+/// A body as a cache keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBody {
+    /// The JSON, perhaps compressed.
+    pub bytes: Bytes,
+    /// Whether `bytes` is gzip.
+    pub gzip: bool,
+    /// The `ETag` of the JSON, with quotes.
+    pub etag: String,
+}
+
+/// Status, JSON body and what the body shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) gzip: bool,
+    pub(crate) etag: Option<String>,
+    pub(crate) rev: Option<Rev>,
+    pub(crate) raised: bool,
+    pub(crate) headers: Vec<(&'static str, String)>,
+}
+
+impl Response {
+    /// A finished JSON body. The edge computes a weak `ETag` for reads unless one is set.
+    #[must_use]
+    pub fn json(status: u16, body: Bytes) -> Self {
+        Self { status, body, gzip: false, etag: None, rev: None, raised: false, headers: Vec::new() }
+    }
+
+    /// A body that was stored, with status 200.
+    #[must_use]
+    pub fn stored(body: StoredBody) -> Self {
+        let StoredBody { bytes, gzip, etag } = body;
+        Self { gzip, etag: Some(etag), ..Self::json(200, bytes) }
+    }
+
+    /// Sets the `ETag`, quotes included.
+    #[must_use]
+    pub fn etag(mut self, etag: impl Into<String>) -> Self {
+        self.etag = Some(etag.into());
+        self
+    }
+
+    /// Sets the strong `ETag` of a contact's version (D25).
+    #[must_use]
+    pub fn strong_etag(self, cv: u64) -> Self {
+        self.etag(strong_etag(cv))
+    }
+
+    /// Says which revision the body shows: `X-Rev`.
+    #[must_use]
+    pub fn rev(mut self, rev: Rev) -> Self {
+        self.rev = Some(rev);
+        self
+    }
+
+    /// Says which revision this change made: `X-Rev`, and the cookie `rev` for browsers.
+    #[must_use]
+    pub fn raised_rev(mut self, rev: Rev) -> Self {
+        self.raised = true;
+        self.rev(rev)
+    }
+
+    /// Sets `Cache-Status` (RFC 9211).
+    #[must_use]
+    pub fn cache_status(self, value: impl Into<String>) -> Self {
+        self.header("cache-status", value)
+    }
+
+    /// Sets `Age`, in seconds.
+    #[must_use]
+    pub fn age(self, seconds: u64) -> Self {
+        self.header("age", seconds.to_string())
+    }
+
+    /// Adds a header; its name is lower case. It replaces one that the edge would set.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body; gzip when it was stored so.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+}
+
+/// `W/"<16 hex>"`: a hash of the uncompressed body.
+#[must_use]
+pub fn weak_etag(body: &[u8]) -> String {
+    format!("W/\"{}\"", hex(&Sha256::digest(body)[..8]))
+}
+
+/// `"<cv>"`: the version of a contact (D25).
+#[must_use]
+pub fn strong_etag(cv: u64) -> String {
+    format!("\"{cv}\"")
+}
+
+/// Eight hex digits that tell one user's cookie from another's.
+pub(crate) fn user_mark(user: &UserId) -> String {
+    hex(&Sha256::digest(user.as_str())[..4])
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+/// The `Set-Cookie` value that carries `rev` for browsers.
+pub(crate) fn rev_cookie(rev: Rev, user: &UserId, over_https: bool) -> String {
+    let site = if over_https { "Secure; SameSite=None" } else { "SameSite=Lax" };
+    format!("rev={rev}.{}; Path=/; HttpOnly; {site}", user_mark(user))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_secure_wherever_it_can_be() {
+        let user = UserId::parse("u1").unwrap();
+        let mark = user_mark(&user);
+        assert_eq!(mark.len(), 8);
+        assert_eq!(rev_cookie(Rev(7), &user, true), format!("rev=7.{mark}; Path=/; HttpOnly; Secure; SameSite=None"));
+        assert_eq!(rev_cookie(Rev(7), &user, false), format!("rev=7.{mark}; Path=/; HttpOnly; SameSite=Lax"));
+    }
+
+    #[test]
+    fn etags_depend_on_the_body_alone() {
+        assert_eq!(weak_etag(b"{}"), weak_etag(b"{}"));
+        assert_ne!(weak_etag(b"{}"), weak_etag(b"[]"));
+        assert_eq!((weak_etag(b"{}").len(), strong_etag(7)), (20, "\"7\"".to_owned()));
+    }
+}

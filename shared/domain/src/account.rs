@@ -61,7 +61,11 @@ impl Account {
             self.group(GroupKey::Production(production_of(old)), -moved);
             self.group(GroupKey::Production(production_of(new)), moved);
         }
-        self.root.feed_put_if_there(new);
+        if old.created_at == new.created_at {
+            self.root.feed_put_if_there(new);
+        } else {
+            self.root.feed_put(new);
+        }
     }
 
     /// Removes a job whose contacts were removed before.
@@ -137,6 +141,12 @@ impl Account {
     #[must_use]
     pub fn take_group_deltas(&mut self) -> Vec<(GroupKey, i64)> {
         std::mem::take(&mut self.groups).into_iter().filter(|(_, delta)| *delta != 0).collect()
+    }
+
+    /// Groups that will have to be written as items of their own.
+    #[must_use]
+    pub fn open_groups(&self) -> usize {
+        self.groups.values().filter(|delta| **delta != 0).count()
     }
 
     /// Raises the revision and copies the root's numbers into the stats. Once per transaction.

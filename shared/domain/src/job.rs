@@ -49,6 +49,9 @@ pub struct Job {
     /// When it became COMPLETED, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
+    /// Fingerprint of the contacts that are being saved into it, while that takes more than one transaction (D21).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saving: Option<String>,
     /// Counters over its contacts.
     #[serde(default)]
     pub counts: Counts,

@@ -9,8 +9,8 @@ use crate::{Billing, Job, JobId, JobStatus, Month, Rev, Timestamp, Usage};
 
 /// Jobs kept for the activity feed.
 pub const FEED_LEN: usize = 10;
-/// Bytes of a file name kept in the feed; a longer one is read from its job, so that the root stays within 4 KB.
-const FEED_NAME_BYTES_MAX: usize = 140;
+/// Bytes of a file name kept in the feed, as JSON; a longer one is read from its job, so that the root stays within 4 KB.
+const FEED_NAME_BYTES_MAX: usize = 100;
 /// Months of usage kept in the root, newest first to stay.
 const MONTHS_MAX: usize = 24;
 
@@ -83,11 +83,16 @@ pub struct FeedJob {
 impl From<&Job> for FeedJob {
     fn from(job: &Job) -> Self {
         let file_name = match &job.file_name {
-            Some(name) if name.len() > FEED_NAME_BYTES_MAX => FeedName::Long(true),
+            Some(name) if json_bytes(name) > FEED_NAME_BYTES_MAX => FeedName::Long(true),
             name => FeedName::Known(name.clone()),
         };
         Self { key: JobKey::of(job), status: job.status, file_name, contacts: job.counts.all }
     }
+}
+
+/// Bytes of a text in JSON without its quotes: escapes can make it six times as long.
+fn json_bytes(text: &str) -> usize {
+    serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
 }
 
 /// The pre-aggregated item of a user.

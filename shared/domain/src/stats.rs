@@ -79,6 +79,12 @@ impl Hours {
         self.0.range(since.hour()..).map(|(_, count)| count).sum()
     }
 
+    /// The hours that a window ending at or after `now` can reach: what two counts of the same contacts agree in.
+    #[must_use]
+    pub fn reachable(&self, now: Timestamp) -> Self {
+        Self(self.0.range(now.hour() - HOURS_KEPT..).map(|(hour, count)| (*hour, *count)).collect())
+    }
+
     pub(crate) fn add(&mut self, at: Timestamp) {
         *self.0.entry(at.hour()).or_default() += 1;
     }

@@ -7,9 +7,10 @@ use domain::{Contact, ContactId, Job, JobId, Month, Production, ProductionId, Ti
 use super::billing;
 use super::line::{Content, Kind};
 use super::scan::Row;
-use super::target::{Change, Record, Target};
+use super::target::Target;
 use super::{ImportError, Steps};
 use crate::StoreError;
+use crate::writes::{Edit, Record};
 
 /// Lines that are compared together, and changes of one transaction.
 const PAGE: usize = 80;
@@ -18,7 +19,13 @@ const PAGE: usize = 80;
 ///
 /// # Errors
 /// When the file or the table fails. Every transaction until then is complete; the next import finds the rest.
-pub(super) async fn write<T: Target>(target: &T, user: &UserId, rows: &[Row], now: Timestamp, steps: &mut Steps<'_>) -> Result<(), ImportError> {
+pub(super) async fn write<T: Target>(
+    target: &T,
+    user: &UserId,
+    rows: &[Row],
+    now: Timestamp,
+    steps: &mut Steps<'_>,
+) -> Result<(), ImportError> {
     let head = rows.partition_point(|row| row.kind <= Kind::Subscription);
     let changed = write_head(target, user, &rows[..head], now, steps).await?;
     for row in &rows[..head] {
@@ -57,11 +64,11 @@ pub(super) async fn write_head<T: Target>(
     let root = target.root(user).await?.unwrap_or_default();
     let mut changes = Vec::new();
     if let Some(deleted_at) = account.as_ref().and_then(|line| line.deleted_at).filter(|at| *at != root.deleted_at) {
-        changes.push(Change::DeletedAt(deleted_at));
+        changes.push(Edit::DeletedAt(deleted_at));
     }
     let billing = billing::merged(&root.billing, account.as_ref(), &subscriptions);
     if billing != root.billing {
-        changes.push(Change::Billing(billing));
+        changes.push(Edit::Billing(billing));
     }
     if !changes.is_empty() {
         target.change(user, &changes, now).await?;
@@ -79,7 +86,7 @@ async fn write_page<T: Target>(target: &T, user: &UserId, rows: &[Row], now: Tim
     for (row, content) in rows.iter().zip(wanted) {
         let change = stored.difference(content);
         steps.count(row.kind, change.is_some());
-        changes.extend(change.map(Change::Put));
+        changes.extend(change.map(Edit::Put));
     }
     if !changes.is_empty() {
         target.change(user, &changes, now).await?;

@@ -127,7 +127,9 @@ mod tests {
         ] {
             assert_eq!(time(given).map(|at| at.to_string()).as_deref(), Some(shown), "{given}");
         }
-        for bad in ["", "2026-03-04", "2026-03-04T", "2026-03-04 25:00:00", "2026-03-04 10:15:02+é", "yesterday at", "2026-03-04 10:15:02+00+00"] {
+        for bad in
+            ["", "2026-03-04", "2026-03-04T", "2026-03-04 25:00:00", "2026-03-04 10:15:02+é", "yesterday at", "2026-03-04 10:15:02+00+00"]
+        {
             assert_eq!(time(bad), None, "{bad}");
         }
     }

@@ -117,9 +117,10 @@ pub(super) fn parse(text: &str) -> Result<Line, String> {
     })?;
     let fields = Fields(&map);
     let word = fields.text("type", 32)?.ok_or("`type` is missing")?;
-    let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
-        format!("`type` is `{}`, not one of user, subscription, usage, production, job, contact", word.escape_debug())
-    })?;
+    let kind = Kind::ALL
+        .into_iter()
+        .find(|kind| kind.word() == word)
+        .ok_or_else(|| format!("`type` is `{}`, not one of user, subscription, usage, production, job, contact", word.escape_debug()))?;
     let user = fields.id(if kind == Kind::User { "id" } else { "userId" })?;
     let content = match kind {
         Kind::User => Content::User(user_line(&fields)?),
@@ -134,10 +135,7 @@ pub(super) fn parse(text: &str) -> Result<Line, String> {
 
 fn user_line(fields: &Fields<'_>) -> Result<UserLine, String> {
     let deleted_at = fields.optional_time("deletedAt")?;
-    Ok(UserLine {
-        deleted_at: fields.has("deletedAt").then_some(deleted_at),
-        stripe_customer_id: stripe_id(fields, "stripeCustomerId")?,
-    })
+    Ok(UserLine { deleted_at: fields.has("deletedAt").then_some(deleted_at), stripe_customer_id: stripe_id(fields, "stripeCustomerId")? })
 }
 
 fn subscription(fields: &Fields<'_>) -> Result<SubscriptionLine, String> {
@@ -207,6 +205,7 @@ fn job(fields: &Fields<'_>) -> Result<Job, String> {
         created_at,
         updated_at: fields.optional_time("updatedAt")?.unwrap_or(created_at),
         completed_at: fields.optional_time("completedAt")?,
+        saving: None,
         counts: domain::ContactCounts::default(),
     })
 }
@@ -277,7 +276,10 @@ mod tests {
                 r#"{"type":"usage","userId":"u","month":"2026-12","apiCalls":-1}"#,
                 "`apiCalls` must be a whole number from 0 to 9007199254740991".to_owned(),
             ),
-            (r#"{"type":"job","userId":"u","status":"done"}"#, "`status` is not one of PROCESSING, COMPLETED, FAILED, CANCELLED".to_owned()),
+            (
+                r#"{"type":"job","userId":"u","status":"done"}"#,
+                "`status` is not one of PROCESSING, COMPLETED, FAILED, CANCELLED".to_owned(),
+            ),
         ] {
             assert_eq!(parse(line).unwrap_err(), reason, "{line}");
         }
@@ -295,7 +297,9 @@ mod tests {
 
     #[test]
     fn a_job_has_a_default_title_and_may_lack_everything_optional() {
-        let text = format!(r#"{{"type":"job","id":"{JOB}","userId":"u","status":"completed","fileName":"a.pdf","createdAt":"2026-03-04T10:15:02Z"}}"#);
+        let text = format!(
+            r#"{{"type":"job","id":"{JOB}","userId":"u","status":"completed","fileName":"a.pdf","createdAt":"2026-03-04T10:15:02Z"}}"#
+        );
         let Content::Job(job) = parse(&text).unwrap().content else { panic!("a job") };
         assert_eq!((job.title.as_str(), job.status, job.completed_at), ("Extraction - a.pdf", JobStatus::Completed, None));
     }

@@ -78,11 +78,23 @@ pub fn rejects_path(file: &Path) -> PathBuf {
 ///
 /// # Errors
 /// See [`ImportError`]. Bad lines are no error: the report has them.
-pub async fn import(table: &Table, file: &Path, on_error: OnError, now: Timestamp, progress: &mut dyn Progress) -> Result<ImportReport, ImportError> {
+pub async fn import(
+    table: &Table,
+    file: &Path,
+    on_error: OnError,
+    now: Timestamp,
+    progress: &mut dyn Progress,
+) -> Result<ImportReport, ImportError> {
     run(table, file, on_error, now, progress).await
 }
 
-async fn run<T: Target>(target: &T, file: &Path, on_error: OnError, now: Timestamp, progress: &mut dyn Progress) -> Result<ImportReport, ImportError> {
+async fn run<T: Target>(
+    target: &T,
+    file: &Path,
+    on_error: OnError,
+    now: Timestamp,
+    progress: &mut dyn Progress,
+) -> Result<ImportReport, ImportError> {
     let started = Instant::now();
     let unreadable = |source| ImportError::File { path: file.to_owned(), source };
     let mut rejects = Rejects::default();

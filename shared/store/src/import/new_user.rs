@@ -9,9 +9,10 @@ use futures::stream::FuturesUnordered;
 use super::line::{Content, Kind};
 use super::scan::Row;
 use super::tally::Tally;
-use super::target::{Entry, Record, Target};
+use super::target::{Entry, Target};
 use super::{ImportError, Steps, existing};
 use crate::StoreError;
+use crate::writes::Record;
 
 /// Items of one `BatchWriteItem`.
 const BATCH_ITEMS: usize = 25;

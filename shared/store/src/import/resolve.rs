@@ -57,8 +57,7 @@ async fn known_users<T: Target>(table: &T, index: &Index) -> Result<HashSet<u32>
 /// Pairs of a user and a target that lines of one kind may refer to.
 async fn known_targets<T: Target>(table: &T, index: &Index, kind: Kind, target: Kind) -> Result<HashSet<(u32, u32)>, StoreError> {
     let number = |row: &Row| index.references.find(&uuid::Uuid::from_bytes(row.key)).expect("every job and production was numbered");
-    let mut known: HashSet<(u32, u32)> =
-        index.rows.iter().filter(|row| row.kind == target).map(|row| (row.user, number(row))).collect();
+    let mut known: HashSet<(u32, u32)> = index.rows.iter().filter(|row| row.kind == target).map(|row| (row.user, number(row))).collect();
     let mut asked: HashMap<u32, HashSet<u32>> = HashMap::new();
     for row in index.rows.iter().filter(|row| row.kind == kind && row.reference != NO_REFERENCE) {
         if !known.contains(&(row.user, row.reference)) {

@@ -1,23 +1,9 @@
 //! What an import needs from the table, so that tests can let any call fail.
 
-use domain::{
-    Account, Billing, Contact, ContactId, Job, JobId, Month, Production, ProductionId, Root, Timestamp, Usage, UserId,
-};
+use domain::{Account, Contact, ContactId, Job, JobId, Month, Production, ProductionId, Root, Timestamp, Usage, UserId};
 
 use crate::StoreError;
-
-/// A row that an import writes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Record {
-    /// One month's usage.
-    Usage(Month, Usage),
-    /// A production.
-    Production(Production),
-    /// A job; its counters are those of its contacts.
-    Job(Job),
-    /// A contact.
-    Contact(Contact),
-}
+use crate::writes::{Edit, Record};
 
 /// A contact's place in the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,17 +25,6 @@ pub(super) enum Begun {
     Interrupted,
     /// An account.
     Account,
-}
-
-/// A difference between a line and what is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// The account is deleted, or not.
-    DeletedAt(Option<Timestamp>),
-    /// The billing state.
-    Billing(Billing),
-    /// A new or another row. A job keeps its counters; a contact that has moved is taken out and put in.
-    Put(Record),
 }
 
 /// The table as an import sees it.
@@ -74,6 +49,6 @@ pub(super) trait Target {
     async fn finish(&self, account: &mut Account, entries: &[Entry], now: Timestamp) -> Result<bool, StoreError>;
     /// Recomputes everything from the rows and takes the marker away.
     async fn recompute(&self, user: &UserId, now: Timestamp) -> Result<(), StoreError>;
-    /// Applies at most 80 changes in one transaction that raises the revision by one.
-    async fn change(&self, user: &UserId, changes: &[Change], now: Timestamp) -> Result<(), StoreError>;
+    /// Applies differences in order, in as few transactions as hold them.
+    async fn change(&self, user: &UserId, edits: &[Edit], now: Timestamp) -> Result<(), StoreError>;
 }

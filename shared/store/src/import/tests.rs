@@ -9,9 +9,10 @@ use domain::{
 };
 use uuid::Uuid;
 
-use super::target::{Begun, Change, Entry, Record, Target};
+use super::target::{Begun, Entry, Target};
 use super::{ImportError, ImportReport, Kind, OnError, Silent, rejects_path, run};
 use crate::StoreError;
+use crate::writes::{Edit, Record};
 
 const NOW: Timestamp = Timestamp::from_ms(1_800_000_000_000);
 
@@ -160,16 +161,16 @@ impl Target for Memory {
             rows.marker = false;
         })
     }
-    async fn change(&self, user: &UserId, changes: &[Change], _: Timestamp) -> Result<(), StoreError> {
+    async fn change(&self, user: &UserId, changes: &[Edit], _: Timestamp) -> Result<(), StoreError> {
         assert!(!changes.is_empty() && changes.len() <= 80);
         self.write(user, |rows| {
             let mut root = rows.account.clone().unwrap().0;
             root.rev = root.rev.next();
             for change in changes {
                 match change {
-                    Change::DeletedAt(at) => root.deleted_at = *at,
-                    Change::Billing(billing) => root.billing = Billing::clone(billing),
-                    Change::Put(record) => rows.put(record),
+                    Edit::DeletedAt(at) => root.deleted_at = *at,
+                    Edit::Billing(billing) => root.billing = Billing::clone(billing),
+                    Edit::Put(record) => rows.put(record),
                 }
             }
             rows.account = Some((root, Stats::default()));
@@ -313,12 +314,8 @@ fn bad_lines_stop_everything_or_are_put_aside() {
 #[test]
 fn references_must_be_the_same_users() {
     let memory = Memory::default();
-    let text = format!(
-        "{}\n{}\n{}",
-        everything(),
-        r#"{"type":"user","id":"v"}"#,
-        contact(7, 1, "").replace(r#""userId":"u""#, r#""userId":"v""#)
-    );
+    let text =
+        format!("{}\n{}\n{}", everything(), r#"{"type":"user","id":"v"}"#, contact(7, 1, "").replace(r#""userId":"u""#, r#""userId":"v""#));
     let (report, _) = import(&memory, &text, OnError::Stop).unwrap();
     assert_eq!(report.rejected, 1);
     let (report, _) = import(&memory, &contact(7, 1, ""), OnError::Stop).unwrap();
@@ -377,7 +374,7 @@ fn a_root_that_somebody_created_meanwhile_is_recomputed() {
         async fn recompute(&self, user: &UserId, now: Timestamp) -> Result<(), StoreError> {
             self.0.recompute(user, now).await
         }
-        async fn change(&self, user: &UserId, changes: &[Change], now: Timestamp) -> Result<(), StoreError> {
+        async fn change(&self, user: &UserId, changes: &[Edit], now: Timestamp) -> Result<(), StoreError> {
             self.0.change(user, changes, now).await
         }
     }

@@ -1,0 +1,131 @@
+//! Keys of the single table. Nothing else in the project names a prefix or an attribute.
+
+use domain::{ContactId, GroupKey, JobId, Month, ProductionId, Timestamp, UserId};
+
+/// Partition key attribute.
+pub(crate) const PK: &str = "pk";
+/// Sort key attribute.
+pub(crate) const SK: &str = "sk";
+/// Local index 1 and its sort key attribute: everything of a kind by creation.
+pub(crate) const L1: &str = "l1";
+/// Local index 2 and its sort key attribute: contacts of a job, and jobs that have contacts, by creation.
+pub(crate) const L2: &str = "l2";
+/// Names of the local indexes.
+pub(crate) const L1_INDEX: &str = "lsi1";
+pub(crate) const L2_INDEX: &str = "lsi2";
+/// The item's JSON.
+pub(crate) const BODY: &str = "body";
+/// Packed bytes of the directory.
+pub(crate) const PACKED: &str = "packed";
+/// The user's revision.
+pub(crate) const REV: &str = "rev";
+/// Unix second after which the item counts as gone (TTL).
+pub(crate) const EXPIRES_AT: &str = "expires_at";
+/// A count.
+pub(crate) const COUNT: &str = "n";
+
+/// What a user's partition key begins with.
+pub(crate) const USER: &str = "USER#";
+pub(crate) const ROOT: &str = "ROOT";
+pub(crate) const STATS: &str = "STATS";
+pub(crate) const DIRECTORY: &str = "DIRECTORY";
+pub(crate) const IMPORT: &str = "IMPORT";
+pub(crate) const BILLING: &str = "BILLING";
+pub(crate) const CATALOG: &str = "CATALOG";
+pub(crate) const PLANS: &str = "PLANS";
+/// Range of contacts in local index 1.
+pub(crate) const CONTACTS_L1: (&str, &str) = ("C#", "C$");
+/// Range of jobs in local index 1.
+pub(crate) const JOBS_L1: (&str, &str) = ("J#", "J$");
+/// Range of jobs with contacts in local index 2.
+pub(crate) const JOBS_L2: (&str, &str) = ("JC#", "JC$");
+/// Range of usage items.
+pub(crate) const USAGES: (&str, &str) = ("USAGE#", "USAGE$");
+/// Range of jobs.
+pub(crate) const JOBS: (&str, &str) = ("JOB#", "JOB$");
+/// Range of the directory's chunks.
+pub(crate) const CHUNKS: (&str, &str) = ("DIRECTORY#", "DIRECTORY$");
+/// Range of groups that live in items of their own.
+pub(crate) const GROUPS: (&str, &str) = ("STATS#", "STATS$");
+
+pub(crate) fn user(user: &UserId) -> String {
+    format!("{USER}{user}")
+}
+
+pub(crate) fn contact(id: ContactId) -> String {
+    format!("CONTACT#{id}")
+}
+
+pub(crate) fn job(id: JobId) -> String {
+    format!("JOB#{id}")
+}
+
+pub(crate) fn chunk(number: u32) -> String {
+    format!("DIRECTORY#{number}")
+}
+
+/// An unfinished save of contacts, by the fingerprint of what is saved.
+pub(crate) fn save(fingerprint: &str) -> String {
+    format!("SAVE#{fingerprint}")
+}
+
+pub(crate) fn usage(month: Month) -> String {
+    format!("USAGE#{month}")
+}
+
+/// The number of a chunk's item.
+pub(crate) fn chunk_of(sk: &str) -> Option<u32> {
+    sk.strip_prefix(CHUNKS.0)?.parse().ok()
+}
+
+/// The month of a usage item.
+pub(crate) fn month_of(sk: &str) -> Option<Month> {
+    sk.strip_prefix(USAGES.0)?.parse().ok()
+}
+
+pub(crate) fn production(id: ProductionId) -> String {
+    format!("PRODUCTION#{id}")
+}
+
+pub(crate) fn group(key: &GroupKey) -> String {
+    match key {
+        GroupKey::Role(name) => format!("STATS#R#{name}"),
+        GroupKey::Production(name) => format!("STATS#P#{name}"),
+    }
+}
+
+pub(crate) fn group_of(sk: &str) -> Option<GroupKey> {
+    let rest = sk.strip_prefix(GROUPS.0)?;
+    match rest.split_once('#')? {
+        ("R", name) => Some(GroupKey::Role(name.to_owned())),
+        ("P", name) => Some(GroupKey::Production(name.to_owned())),
+        _ => None,
+    }
+}
+
+pub(crate) fn contact_l1(at: Timestamp, id: ContactId) -> String {
+    format!("C#{at}#{id}")
+}
+
+pub(crate) fn contact_l2(job: JobId, at: Timestamp, id: ContactId) -> String {
+    format!("{job}#{at}#{id}")
+}
+
+/// Job, creation and id of a contact's place in local index 2.
+pub(crate) fn contact_of_l2(l2: &str) -> Option<(JobId, Timestamp, ContactId)> {
+    let mut parts = l2.split('#');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// Range of a job's contacts in local index 2.
+pub(crate) fn job_contacts_l2(job: JobId) -> (String, String) {
+    (format!("{job}#"), format!("{job}$"))
+}
+
+pub(crate) fn job_l1(at: Timestamp, id: JobId) -> String {
+    format!("J#{at}#{id}")
+}
+
+pub(crate) fn job_l2(at: Timestamp, id: JobId) -> String {
+    format!("JC#{at}#{id}")
+}

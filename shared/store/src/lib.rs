@@ -1,0 +1,32 @@
+//! The single table (docs/table.md): keys, items, transactions, the contact directory, import and rebuild.
+//!
+//! A change reads the user's aggregates in one snapshot, is decided there, and is written in one transaction with them, on the
+//! condition that the root did not move. Reads are strongly consistent and say which revision they show.
+
+mod calls;
+mod directory;
+mod draft;
+mod error;
+pub mod import;
+mod item;
+mod keys;
+pub mod meter;
+mod packing;
+mod pages;
+mod reads;
+mod rebuild;
+mod save;
+mod schema;
+pub mod stream;
+mod table;
+mod transaction;
+mod write_items;
+mod writes;
+
+pub use error::{BoxError, StoreError};
+pub use pages::{Page, Slice};
+pub use reads::{Found, Jobs};
+pub use rebuild::Rebuilt;
+pub use save::{Save, Saved};
+pub use table::{Table, TableConfig, TableConfigError};
+pub use writes::{Edit, Record};

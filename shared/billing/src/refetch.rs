@@ -1,0 +1,153 @@
+//! What Stripe answers when it is asked for an object: after a tie, for reconciliation and for a backfill.
+
+use domain::{Plans, UserId};
+use serde_json::Value;
+
+use crate::decide::{CustomerWrites, Found, Quarantine};
+use crate::event::Malformed;
+use crate::guard::{Guarded, Rank, Stored, settle};
+use crate::json;
+use crate::mirror::{Customer, Invoice, Item, ItemId, Meta, PaymentMethod, Subscription};
+
+/// Stripe's answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// The object.
+    Object(&'a Value),
+    /// There is no such object (any more).
+    Missing,
+}
+
+impl Answer<'_> {
+    /// Stripe still answers for deleted customers, products and prices, with little but `deleted`.
+    pub(crate) fn or_missing(self) -> Self {
+        match self {
+            Self::Object(object) if json::flag(object, &["deleted"]) => Self::Missing,
+            answer => answer,
+        }
+    }
+}
+
+/// An object of a customer that Stripe is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CustomerItem {
+    /// The customer itself.
+    Customer,
+    /// One of its objects.
+    Item(ItemId),
+}
+
+impl CustomerItem {
+    /// Decides what Stripe's answer changes; none when the mirror says the same and has no mark.
+    ///
+    /// `found` is what was read *before* Stripe was asked, at `asked_at` (Unix seconds). The transaction has the condition that the head
+    /// still has that revision: else an event came in between, and all of it starts over.
+    ///
+    /// # Errors
+    /// [`Quarantine`] when the answer is no such object, or the user has too many customers.
+    pub fn refetched(
+        &self,
+        customer: &str,
+        found: &Found,
+        answer: Answer<'_>,
+        asked_at: i64,
+        plans: &Plans,
+    ) -> Result<Option<CustomerWrites>, Quarantine> {
+        let answer = answer.or_missing();
+        self.check(customer, answer)?;
+        let mut meta = found.meta.clone().unwrap_or_else(|| Meta::new(customer, None));
+        let claim = self.claim(answer).filter(|_| meta.user.is_none());
+        let is_new_link = claim.is_some();
+        meta.user = claim.or(meta.user);
+        let stored = found.item.as_ref();
+        let (mut object, mut item) = (None, None);
+        match self {
+            Self::Customer => object = settled(meta.object.as_ref(), customer_of(answer), asked_at, gone_customer),
+            Self::Item(ItemId::Subscription(_)) => {
+                let seen = shown(answer, |object| Subscription::from_object(object, Rank::Updated))?;
+                item = settled(stored.and_then(Item::subscription), seen, asked_at, gone_subscription).map(Item::Subscription);
+            }
+            Self::Item(ItemId::Invoice { .. }) => {
+                let seen = shown(answer, |object| Invoice::from_object(object, Rank::Updated))?;
+                item = settled(stored.and_then(Item::invoice), seen, asked_at, gone_invoice).map(Item::Invoice);
+            }
+            Self::Item(ItemId::PaymentMethod(_)) => {
+                let is_attached = |object: &Value| json::id(object, &["customer"]).is_some_and(|owner| owner == customer);
+                let seen = shown(answer, |object| PaymentMethod::from_object(object, is_attached(object)))?;
+                item = settled(stored.and_then(Item::payment_method), seen, asked_at, gone_payment_method).map(Item::PaymentMethod);
+            }
+        }
+        if object.is_none() && item.is_none() && !is_new_link {
+            return Ok(None);
+        }
+        meta.object = object.or(meta.object);
+        CustomerWrites::new(meta, item, found, plans).map(Some)
+    }
+
+    /// Refuses an answer about something else.
+    fn check(&self, customer: &str, answer: Answer<'_>) -> Result<(), Malformed> {
+        let Answer::Object(object) = answer else {
+            return Ok(());
+        };
+        let asked = match self {
+            Self::Customer => customer,
+            Self::Item(ItemId::Subscription(id) | ItemId::PaymentMethod(id) | ItemId::Invoice { id, .. }) => id,
+        };
+        if json::id(object, &["id"]).as_deref() != Some(asked) {
+            return Err(Malformed("Stripe answered with another object"));
+        }
+        match json::id(object, &["customer"]) {
+            Some(owner) if owner != customer => Err(Malformed("Stripe answered with another customer's object")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The user that the object names. It links only a customer that has none; a conflict was the event's to report.
+    fn claim(&self, answer: Answer<'_>) -> Option<UserId> {
+        match (self, answer) {
+            (Self::Customer | Self::Item(ItemId::Subscription(_)), Answer::Object(object)) => {
+                UserId::parse(json::text(object, &["metadata", "userId"])?).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn shown<T>(answer: Answer<'_>, read: impl FnOnce(&Value) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+    match answer {
+        Answer::Object(object) => read(object).map(Some),
+        Answer::Missing => Ok(None),
+    }
+}
+
+fn customer_of(answer: Answer<'_>) -> Option<Customer> {
+    match answer {
+        Answer::Object(object) => Some(Customer::from_object(object, Rank::Updated)),
+        Answer::Missing => None,
+    }
+}
+
+/// The object as it is to be stored, if that is something else than what is stored.
+fn settled<T: Guarded>(current: Option<&Stored<T>>, seen: Option<T>, asked_at: i64, gone: fn(&T) -> T) -> Option<Stored<T>> {
+    let value = seen.or_else(|| current.map(|current| gone(&current.value)))?;
+    if current.is_some_and(|current| !current.needs_refresh && current.value == value) {
+        return None;
+    }
+    Some(settle(current, value, asked_at))
+}
+
+fn gone_customer(_: &Customer) -> Customer {
+    Customer::gone()
+}
+
+fn gone_subscription(subscription: &Subscription) -> Subscription {
+    Subscription { status: "canceled".to_owned(), ..subscription.clone() }
+}
+
+fn gone_invoice(invoice: &Invoice) -> Invoice {
+    Invoice { deleted: true, ..invoice.clone() }
+}
+
+fn gone_payment_method(method: &PaymentMethod) -> PaymentMethod {
+    PaymentMethod { attached: false, ..method.clone() }
+}

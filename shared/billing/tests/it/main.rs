@@ -1,0 +1,9 @@
+//! Billing as a whole: histories as Stripe makes them, delivered in any order, to a table of three maps.
+
+mod catalogue;
+mod decisions;
+mod fuzz;
+mod history;
+mod order;
+mod shapes;
+mod table;

@@ -109,6 +109,19 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Clone, PartialEq)]
+    struct Agreeing(&'static str);
+
+    impl Guarded for Agreeing {
+        fn weight(&self) -> u8 {
+            0
+        }
+
+        fn agrees_with(&self, other: &Self) -> bool {
+            self == other
+        }
+    }
+
+    #[derive(Debug, Clone, PartialEq)]
     struct Light(u8, &'static str);
 
     impl Guarded for Light {
@@ -121,7 +134,7 @@ mod tests {
         Version { created, rank, event: event.into() }
     }
 
-    fn after(events: &[(Light, Version)]) -> Stored<Light> {
+    fn after<T: Guarded>(events: &[(T, Version)]) -> Stored<T> {
         let mut current = None;
         for (value, version) in events {
             if let Applied::Changed(stored) = apply(current.as_ref(), value.clone(), version.clone()) {
@@ -159,11 +172,23 @@ mod tests {
     }
 
     #[test]
+    fn events_that_agree_need_no_refetch_unless_another_of_their_second_does_not() {
+        let event = |value, id| (Agreeing(value), version(2, Rank::Updated, id));
+        assert!(!after(&[event("x", "a"), event("x", "b")]).needs_refresh);
+        let (one, other, same) = (event("x", "a"), event("y", "b"), event("y", "c"));
+        for order in [[&one, &other, &same], [&other, &same, &one], [&same, &one, &other]] {
+            let end = after(&order.map(Clone::clone));
+            assert_eq!((end.value.0, end.needs_refresh), ("y", true));
+        }
+    }
+
+    #[test]
     fn a_final_state_stays_whatever_claims_to_be_newer() {
         let ended = (Light(1, "ended"), version(5, Rank::Updated, "a"));
         let alive = (Light(0, "alive"), version(9, Rank::Updated, "b"));
-        assert_eq!(after(&[ended.clone(), alive.clone()]), after(&[alive, ended.clone()]));
-        assert_eq!(after(&[ended]).value.1, "ended");
+        for order in [[&ended, &alive], [&alive, &ended]] {
+            assert_eq!(after(&order.map(Clone::clone)).value.1, "ended");
+        }
     }
 
     #[test]

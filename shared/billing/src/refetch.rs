@@ -38,6 +38,20 @@ pub enum CustomerItem {
 }
 
 impl CustomerItem {
+    /// The place of an object that Stripe lists or shows, with its customer; none for objects that are not mirrored under one.
+    #[must_use]
+    pub fn of(object: &Value) -> Option<(String, Self)> {
+        let (id, customer) = (json::id(object, &["id"])?, json::id(object, &["customer"]));
+        let item = match json::text(object, &["object"])? {
+            "customer" => return Some((id, Self::Customer)),
+            "subscription" => ItemId::Subscription(id),
+            "invoice" => ItemId::Invoice { created: json::seconds(object, &["created"]).unwrap_or_default(), id },
+            "payment_method" => ItemId::PaymentMethod(id),
+            _ => return None,
+        };
+        Some((customer?, Self::Item(item)))
+    }
+
     /// Decides what Stripe's answer changes; none when the mirror says the same and has no mark.
     ///
     /// `found` is what was read *before* Stripe was asked, at `asked_at` (Unix seconds). The transaction has the condition that the head
@@ -150,4 +164,23 @@ fn gone_invoice(invoice: &Invoice) -> Invoice {
 
 fn gone_payment_method(method: &PaymentMethod) -> PaymentMethod {
     PaymentMethod { attached: false, ..method.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn objects_of_a_customer_are_found_from_what_stripe_lists() {
+        let of = |object: Value| CustomerItem::of(&object);
+        let at = |item| Some(("cus_1".to_owned(), CustomerItem::Item(item)));
+        assert_eq!(of(json!({"id": "cus_1", "object": "customer"})), Some(("cus_1".into(), CustomerItem::Customer)));
+        assert_eq!(of(json!({"id": "sub_1", "object": "subscription", "customer": "cus_1"})), at(ItemId::Subscription("sub_1".into())));
+        let invoice = ItemId::Invoice { created: 5, id: "in_1".into() };
+        assert_eq!(of(json!({"id": "in_1", "object": "invoice", "customer": {"id": "cus_1"}, "created": 5})), at(invoice));
+        assert_eq!(of(json!({"id": "pm_1", "object": "payment_method", "customer": null})), None);
+        assert_eq!(of(json!({"id": "ch_1", "object": "charge", "customer": "cus_1"})), None);
+    }
 }

@@ -121,6 +121,10 @@ impl Table {
         heads.chain(self.items.keys().map(|(customer, item)| (customer.clone(), CustomerItem::Item(item.clone())))).collect()
     }
 
+    pub fn has_marks(&self) -> bool {
+        self.all().iter().any(|(customer, item)| self.is_marked(customer, item))
+    }
+
     fn is_marked(&self, customer: &str, item: &CustomerItem) -> bool {
         match item {
             CustomerItem::Customer => self.metas[customer].needs_refresh(),

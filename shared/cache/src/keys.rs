@@ -1,0 +1,67 @@
+//! Names in the cache. No other module, and no other crate, knows them.
+
+use sha2::{Digest, Sha256};
+
+use crate::types::Scope;
+
+/// Version of what the scripts keep in a hash beside the entries. It changes only with the scripts themselves: a floor is only worth
+/// something if every version of the program that runs at the same time raises the same one. What entries look like is versioned in
+/// the field names instead.
+const LAYOUT: u32 = 1;
+/// Names up to this length are used as they are, if they are plain.
+const NAME_BYTES_MAX: usize = 48;
+
+/// The two keys of a scope. Both have the same hash tag, so one script may touch both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ScopeKeys {
+    /// Hash of incarnation, floor and entries.
+    pub(crate) entries: String,
+    /// Hash of the copies that are served while the source fails.
+    pub(crate) stale: String,
+}
+
+impl ScopeKeys {
+    pub(crate) fn of(scope: Scope<'_>) -> Self {
+        let tag = match scope {
+            Scope::User(user) => format!("{{u:{user}}}"),
+            Scope::Shared => "{shared}".to_owned(),
+        };
+        Self { entries: format!("{tag}:v{LAYOUT}"), stale: format!("{tag}:stale:v{LAYOUT}") }
+    }
+}
+
+/// Name of an entry within the hash: the schema of the bodies and the view; at most 64 bytes without spaces or line breaks.
+pub(crate) fn field(schema: u32, view: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
+    if view.len() <= NAME_BYTES_MAX && view.bytes().all(plain) {
+        return format!("{schema}:{view}");
+    }
+    let hash = Sha256::digest(view.as_bytes());
+    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{schema}:#{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_never_share_a_key() {
+        let a = ScopeKeys::of(Scope::User("a"));
+        for other in ["a}:stale", "b", "a}", "{a", ""] {
+            let b = ScopeKeys::of(Scope::User(other));
+            assert!(a.entries != b.entries && a.entries != b.stale && a.stale != b.entries && a.stale != b.stale, "{other}");
+        }
+        assert_ne!(a.entries, ScopeKeys::of(Scope::Shared).entries);
+    }
+
+    #[test]
+    fn long_and_odd_view_names_become_short_plain_fields() {
+        for name in ["a b", "line\nbreak", &"x".repeat(5_000), "ü"] {
+            let field = field(7, name);
+            assert!(field.len() <= 64 && !field.contains([' ', '\n']), "{field}");
+        }
+        assert_eq!(field(7, "dashboard"), "7:dashboard");
+        assert_ne!(field(1, &"x".repeat(99)), field(1, &"x".repeat(98)));
+    }
+}

@@ -1,0 +1,69 @@
+//! Counters of what the cache did, for whoever exports metrics.
+
+use std::collections::BTreeMap;
+
+use crate::limits::LABELS_MAX;
+use crate::port::Filled;
+use crate::types::{Answer, Outcome, Tier, Trouble};
+
+/// Label of views beyond the number that the counters tell apart.
+const OTHER: &str = "other";
+
+/// What was counted since the last call. Every key is from a small set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Answers by view label, outcome and tier.
+    pub answers: BTreeMap<(String, Outcome, Tier), u64>,
+    /// Answers whose body the client held already.
+    pub not_modified: u64,
+    /// Entries offered to the cache, by what it decided.
+    pub fills: BTreeMap<Filled, u64>,
+    /// Commands that failed, by reason.
+    pub troubles: BTreeMap<Trouble, u64>,
+    /// Looks that found something that this program did not write.
+    pub damaged: u64,
+    /// Bytes of the in-process tier now.
+    pub process_bytes: usize,
+}
+
+/// The running counters.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    by_label: BTreeMap<String, BTreeMap<(Outcome, Tier), u64>>,
+    counted: Counted,
+}
+
+impl Counters {
+    pub(crate) fn answered(&mut self, label: &str, answer: &Answer) {
+        let known = self.by_label.contains_key(label);
+        let label = if known || self.by_label.len() < LABELS_MAX { label } else { OTHER };
+        if !known && !self.by_label.contains_key(label) {
+            self.by_label.insert(label.to_owned(), BTreeMap::new());
+        }
+        if let Some(counts) = self.by_label.get_mut(label) {
+            *counts.entry((answer.outcome, answer.tier)).or_default() += 1;
+        }
+        self.counted.not_modified += u64::from(answer.not_modified);
+    }
+
+    pub(crate) fn filled(&mut self, filled: Filled) {
+        *self.counted.fills.entry(filled).or_default() += 1;
+    }
+
+    pub(crate) fn troubled(&mut self, trouble: Trouble) {
+        *self.counted.troubles.entry(trouble).or_default() += 1;
+    }
+
+    pub(crate) fn damaged(&mut self) {
+        self.counted.damaged += 1;
+    }
+
+    pub(crate) fn take(&mut self, process_bytes: usize) -> Counted {
+        let mut counted = std::mem::take(&mut self.counted);
+        for (label, counts) in std::mem::take(&mut self.by_label) {
+            counted.answers.extend(counts.into_iter().map(|((outcome, tier), count)| ((label.clone(), outcome, tier), count)));
+        }
+        counted.process_bytes = process_bytes;
+        counted
+    }
+}

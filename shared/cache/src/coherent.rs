@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
+use crate::config::Config;
 use crate::core::{Core, CoreConfig, Effect, Event, Purpose, ReadId, Times};
 use crate::keys::ScopeKeys;
 use crate::limits::WAIT;
@@ -15,6 +16,7 @@ use crate::memory::Memory;
 use crate::port::{Command, PortResult};
 use crate::stats::Counted;
 use crate::types::{Answer, Ask, Loaded, Scope, Trouble, Unacknowledged, Warmed};
+use crate::valkey::Valkey;
 
 /// Settings of a process that do not depend on where the cache is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,7 @@ pub struct Coherent {
 enum Port {
     Off,
     Memory(Box<Mutex<Memory>>),
+    Valkey(Box<Valkey>),
 }
 
 /// What an error of the source looks like while it travels to those who shared the load.
@@ -75,6 +78,18 @@ impl Coherent {
     #[must_use]
     pub fn memory(settings: Settings) -> Self {
         Self::new(Port::Memory(Box::default()), settings)
+    }
+
+    /// A Valkey or Redis server that all processes share, or none if the settings name none. Connects if that is possible within 300 ms;
+    /// a server that does not answer is tried again by later reads.
+    pub async fn connect(config: Config) -> Self {
+        if config.place.is_none() {
+            return Self::off();
+        }
+        let settings = config.settings;
+        let valkey = Valkey::new(config);
+        valkey.warm_up().await;
+        Self::new(Port::Valkey(Box::new(valkey)), settings)
     }
 
     fn new(port: Port, settings: Settings) -> Self {
@@ -148,7 +163,7 @@ impl Coherent {
     }
 
     async fn acknowledged(&self, command: Command, budget: Duration) -> Result<(), Unacknowledged> {
-        let reply = match tokio::time::timeout(budget, self.call(command)).await {
+        let reply = match tokio::time::timeout(budget, self.call(command, budget)).await {
             Ok(Ok(_)) | Ok(Err(Trouble::Off)) => return Ok(()),
             Ok(Err(trouble)) => trouble,
             Err(_) => Trouble::Timeout,
@@ -157,9 +172,10 @@ impl Coherent {
         Err(Unacknowledged(reply))
     }
 
-    async fn call(&self, command: Command) -> PortResult {
+    async fn call(&self, command: Command, budget: Duration) -> PortResult {
         match &self.port {
             Port::Off => Err(Trouble::Off),
+            Port::Valkey(valkey) => valkey.call(command, budget).await,
             Port::Memory(memory) => {
                 let now_ms = self.times().mono_ms;
                 Ok(memory.lock().unwrap_or_else(PoisonError::into_inner).apply(command, now_ms))
@@ -178,7 +194,7 @@ impl Coherent {
         let (reading, mut effect, mut sleep) = self.begin(ask, purpose);
         loop {
             let event = match effect {
-                Effect::Cache(command) => Event::Replied(self.call(command).await),
+                Effect::Cache(command) => Event::Replied(self.call(command, Duration::MAX).await),
                 Effect::Load => match load.take().expect("a read loads once")().await {
                     Ok(loaded) => Event::Loaded(loaded),
                     Err(error) => {

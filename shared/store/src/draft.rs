@@ -19,8 +19,8 @@ use crate::{StoreError, Table};
 
 /// Items of one transaction.
 pub(crate) const ITEMS_MAX: usize = 100;
-/// What one more contact can add at most: itself, two jobs, its chunk and the halves of a split, two groups.
-const CONTACT_ITEMS_MAX: usize = 8;
+/// What one more contact can add at most when it moves: itself, two jobs, two chunks and what splits add to them, four groups.
+const CONTACT_ITEMS_MAX: usize = 12;
 /// Contacts that one transaction changes.
 pub(crate) const FOLD: usize = 80;
 
@@ -96,6 +96,14 @@ impl<'a> Draft<'a> {
         self.read.is_some()
     }
 
+    /// Refuses what the owner of a deleted account asks for.
+    pub(crate) fn alive(&self) -> Result<(), StoreError> {
+        match self.account.root.deleted_at {
+            Some(_) => Err(StoreError::AccountDeleted),
+            None => Ok(()),
+        }
+    }
+
     /// Reads jobs and the directory chunks of keys, as far as they were not read yet.
     pub(crate) async fn load(
         &mut self,
@@ -158,9 +166,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Adds a contact to a job, or replaces one. `old` is what the table has under its id.
-    pub(crate) async fn put_contact(&mut self, old: Option<&Contact>, new: Contact) -> Result<(), StoreError> {
-        match old {
+    /// Adds a contact to a job, or replaces one. `stored` is what the table has under its id.
+    pub(crate) async fn put_contact(&mut self, stored: Option<&Contact>, new: Contact) -> Result<(), StoreError> {
+        // The same contact twice in one transaction: the second replaces the first.
+        let old = self.contacts.get(&new.id).cloned().unwrap_or_else(|| stored.cloned());
+        match &old {
             Some(old) if old.job_id == new.job_id && old.created_at == new.created_at => {
                 self.load([new.job_id], [place(&new)]).await?;
                 let mut job = self.take_job(new.job_id)?;

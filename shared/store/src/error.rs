@@ -23,6 +23,9 @@ pub enum StoreError {
         #[source]
         source: BoxError,
     },
+    /// The account was deleted (D14): its owner can change nothing any more.
+    #[error("the account was deleted")]
+    AccountDeleted,
     /// The stored item does not decode, or the table refuses what we send. Retrying cannot help; see docs/runbook.md.
     #[error("item {key} is malformed")]
     Malformed {
@@ -42,7 +45,7 @@ impl StoreError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Malformed { .. })
+        matches!(self, Self::Conflict { .. } | Self::Unavailable { .. })
     }
 }
 

@@ -162,6 +162,7 @@ impl Change for Start<'_> {
     }
 
     async fn decide(&self, draft: &mut Draft<'_>, found: Vec<Option<Item>>) -> Result<Decision<Started>, StoreError> {
+        draft.alive()?;
         let Self(plan) = self;
         let mut found = found.into_iter();
         let marker =

@@ -90,6 +90,7 @@ impl Change for DeleteContact {
     }
 
     async fn decide(&self, draft: &mut Draft<'_>, found: Vec<Option<Item>>) -> Result<Decision<bool>, StoreError> {
+        draft.alive()?;
         // The rows of an account that is being imported are invisible.
         let Some(Some(found)) = found.first().filter(|_| draft.exists()) else { return Ok(Decision::Leave(false)) };
         draft.remove_contact(&item::to_contact(found)?).await?;
@@ -118,6 +119,7 @@ impl Change for DeleteJobPart {
     }
 
     async fn decide(&self, draft: &mut Draft<'_>, found: Vec<Option<Item>>) -> Result<Decision<Part>, StoreError> {
+        draft.alive()?;
         let found = found.into_iter().next().flatten();
         if !draft.exists() || draft.know_job(self.0, found.as_ref())?.is_none() {
             return Ok(Decision::Leave(Part::Absent));

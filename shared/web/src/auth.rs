@@ -1,42 +1,124 @@
-//! Bearer tokens: HS256 JWTs, verified in process.
+//! Bearer tokens: JWTs, verified in process: HS256 by a shared secret, or RS256 and ES256 by the keys of an identity provider.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 
 use domain::{Timestamp, UserId};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{ApiError, Caller, ConfigError};
+use crate::{ApiError, BoxError, Caller, ConfigError};
 
 const SECRET_BYTES_MIN: usize = 32;
 
-/// How tokens are verified.
+/// How tokens are verified. The algorithm is pinned here and never taken from a token.
 #[derive(Debug, Clone)]
-pub struct AuthConfig {
+pub enum AuthConfig {
     /// `JWT_SECRET`: the shared secret of HS256, at least 32 bytes. No default.
-    pub secret: SecretString,
+    Secret(SecretString),
+    /// RS256 or ES256 with the keys of an identity provider, when `JWT_ISSUER` is set.
+    Issuer {
+        /// `JWT_ISSUER`: what `iss` must be.
+        issuer: String,
+        /// `JWT_AUDIENCE`: what `aud` must be, or contain. No default.
+        audience: String,
+    },
 }
 
 impl AuthConfig {
     /// Reads the settings through `lookup`.
     ///
     /// # Errors
-    /// [`ConfigError`] naming `JWT_SECRET` when it is missing or short.
+    /// [`ConfigError`] naming the variable that is missing or unusable.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let given = |name| lookup(name).filter(|value| !value.is_empty());
+        let missing = |variable| ConfigError { variable, problem: "is not set" };
+        if let Some(issuer) = given("JWT_ISSUER") {
+            return Ok(Self::Issuer { issuer, audience: given("JWT_AUDIENCE").ok_or(missing("JWT_AUDIENCE"))? });
+        }
         const VARIABLE: &str = "JWT_SECRET";
-        let secret = lookup(VARIABLE).ok_or(ConfigError { variable: VARIABLE, problem: "is not set" })?;
+        let secret = given(VARIABLE).ok_or(missing(VARIABLE))?;
         if secret.len() < SECRET_BYTES_MIN {
             return Err(ConfigError { variable: VARIABLE, problem: "needs at least 32 bytes" });
         }
-        Ok(Self { secret: secret.into() })
+        Ok(Self::Secret(secret.into()))
     }
 }
 
+/// Why a token was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no bearer token.
+    Missing,
+    /// It does not hold.
+    Invalid,
+    /// It names a key that is not among those known here: there may be a newer set.
+    UnknownKey,
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Missing => Self::TokenRequired,
+            Refusal::Invalid | Refusal::UnknownKey => Self::TokenInvalid,
+        }
+    }
+}
+
+/// Keys of an identity provider, by their ids.
+#[derive(Clone, Default)]
+pub struct KeySet(Vec<(String, Algorithm, DecodingKey)>);
+
+impl KeySet {
+    /// Reads a JWKS document (RFC 7517). Keys that are not for RS256 or ES256 signatures, or have no id, are left out.
+    ///
+    /// # Errors
+    /// When it is no JWKS document, or no usable key is left.
+    pub fn from_json(text: &str) -> Result<Self, BoxError> {
+        let document: Value = serde_json::from_str(text)?;
+        let keys = document.get("keys").and_then(Value::as_array).ok_or("the document has no keys")?;
+        let set: Vec<_> = keys.iter().filter_map(usable_key).collect();
+        if set.is_empty() {
+            return Err("the document has no usable key".into());
+        }
+        Ok(Self(set))
+    }
+}
+
+fn usable_key(value: &Value) -> Option<(String, Algorithm, DecodingKey)> {
+    let jwk = Jwk::deserialize(value).ok()?;
+    if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+        _ => return None,
+    };
+    let expected = if algorithm == Algorithm::RS256 { KeyAlgorithm::RS256 } else { KeyAlgorithm::ES256 };
+    if jwk.common.key_algorithm.is_some_and(|named| named != expected) {
+        return None;
+    }
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    Some((jwk.common.key_id?, algorithm, key))
+}
+
 /// Verifies tokens.
-pub struct Verifier {
-    key: DecodingKey,
-    validation: Validation,
+pub enum Verifier {
+    /// By a shared secret.
+    Secret(DecodingKey),
+    /// By the keys of an identity provider, replaced as a whole.
+    Issuer {
+        /// What `iss` must be.
+        issuer: String,
+        /// What `aud` must be, or contain.
+        audience: String,
+        /// The last good set.
+        keys: RwLock<KeySet>,
+    },
 }
 
 impl fmt::Debug for Verifier {
@@ -46,27 +128,66 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Prepares the key.
+    /// Prepares the key; those of an identity provider come by [`Verifier::set_keys`].
     #[must_use]
     pub fn new(config: &AuthConfig) -> Self {
-        // The algorithm is pinned: what the token's header claims only decides whether it is refused. Times are checked
-        // here, against the request's moment; the library would ask the wall clock.
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        validation.required_spec_claims.clear();
-        Self { key: DecodingKey::from_secret(config.secret.expose_secret().as_bytes()), validation }
+        match config {
+            AuthConfig::Secret(secret) => Self::Secret(DecodingKey::from_secret(secret.expose_secret().as_bytes())),
+            AuthConfig::Issuer { issuer, audience } => {
+                Self::Issuer { issuer: issuer.clone(), audience: audience.clone(), keys: RwLock::default() }
+            }
+        }
+    }
+
+    /// Whether tokens are verified by the keys of an identity provider.
+    #[must_use]
+    pub fn needs_keys(&self) -> bool {
+        matches!(self, Self::Issuer { .. })
+    }
+
+    /// Replaces the keys of the identity provider.
+    pub fn set_keys(&self, set: KeySet) {
+        if let Self::Issuer { keys, .. } = self {
+            *keys.write().unwrap_or_else(PoisonError::into_inner) = set;
+        }
     }
 
     /// The caller that an `Authorization` header names.
     ///
     /// # Errors
-    /// `401` `Access token required` without a bearer token, `Invalid or expired token` when it does not hold at `now`.
-    pub fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Result<Caller, ApiError> {
-        let token = authorization.and_then(bearer).ok_or(ApiError::TokenRequired)?;
-        let claims =
-            jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation).map_err(|_| ApiError::TokenInvalid)?.claims;
-        caller_of(&claims, now).ok_or(ApiError::TokenInvalid)
+    /// [`Refusal`]: without a bearer token, or when it does not hold at `now`.
+    pub fn caller(&self, authorization: Option<&str>, now: Timestamp) -> Result<Caller, Refusal> {
+        let token = authorization.and_then(bearer).ok_or(Refusal::Missing)?;
+        match self {
+            Self::Secret(key) => caller_of(&verified(token, key, Algorithm::HS256)?, now).ok_or(Refusal::Invalid),
+            Self::Issuer { issuer, audience, keys } => {
+                let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or(Refusal::Invalid)?;
+                let keys = keys.read().unwrap_or_else(PoisonError::into_inner);
+                let (_, algorithm, key) = keys.0.iter().find(|(id, ..)| *id == kid).ok_or(Refusal::UnknownKey)?;
+                let claims = verified(token, key, *algorithm)?;
+                let meant = claims.get("iss").and_then(Value::as_str) == Some(issuer) && names(claims.get("aud"), audience);
+                caller_of(&claims, now).filter(|_| meant).ok_or(Refusal::Invalid)
+            }
+        }
+    }
+}
+
+/// The claims of a token whose signature holds.
+fn verified(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Map<String, Value>, Refusal> {
+    // Times are checked against the request's moment; the library would ask the wall clock.
+    let mut validation = Validation::new(algorithm);
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation.required_spec_claims.clear();
+    jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).map(|token| token.claims).map_err(|_| Refusal::Invalid)
+}
+
+/// Whether an `aud` claim, one text or several, has the audience.
+fn names(claim: Option<&Value>, audience: &str) -> bool {
+    match claim {
+        Some(Value::String(one)) => one == audience,
+        Some(Value::Array(several)) => several.iter().any(|one| one == audience),
+        _ => false,
     }
 }
 
@@ -111,7 +232,7 @@ mod tests {
 
     fn ask(header: &str, now_ms: i64) -> Result<Caller, String> {
         let config = AuthConfig::from_lookup(&|_| Some(SECRET.to_owned())).unwrap();
-        Verifier::new(&config).caller(Some(header), Timestamp::from_ms(now_ms)).map_err(|error| error.to_string())
+        Verifier::new(&config).caller(Some(header), Timestamp::from_ms(now_ms)).map_err(|refusal| ApiError::from(refusal).to_string())
     }
 
     fn with(claims: &Value) -> Result<Caller, String> {

@@ -12,13 +12,14 @@ use http::header::{self, HeaderMap, HeaderValue};
 use lambda_http::Body;
 use uuid::Uuid;
 
-use crate::auth::{AuthConfig, Verifier};
+use crate::auth::{AuthConfig, KeySet, Refusal, Verifier};
 use crate::cors::Origins;
 use crate::encoding::takes_gzip;
 use crate::endpoints::{Auth, BodyKind, CachePolicy, Endpoint, Lookup, lookup};
 use crate::error::chain;
 use crate::finish::Finish;
 use crate::json::{JSON_BYTES_MAX, is_json};
+use crate::request::validators;
 use crate::{ApiError, ConfigError, Request, Response};
 
 /// Bytes of a body that is not JSON: Lambda's event holds no more as base64.
@@ -60,6 +61,26 @@ impl Edge {
     }
 }
 
+impl Edge {
+    /// Whether tokens are verified by keys that come by [`Edge::set_keys`].
+    #[must_use]
+    pub fn needs_keys(&self) -> bool {
+        self.verifier.needs_keys()
+    }
+
+    /// Whether the request's token names a key that is not known here.
+    #[must_use]
+    pub fn misses_key(&self, request: &lambda_http::Request, now: Timestamp) -> bool {
+        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        self.needs_keys() && self.verifier.caller(authorization, now) == Err(Refusal::UnknownKey)
+    }
+
+    /// Replaces the keys of the identity provider.
+    pub fn set_keys(&self, keys: KeySet) {
+        self.verifier.set_keys(keys);
+    }
+}
+
 /// What the answer depends on beside the handler's result, taken before the request is consumed.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -81,12 +102,7 @@ impl Ask {
             started,
             request_id: request_id(headers),
             origin: headers.get(header::ORIGIN).cloned(),
-            if_none_match: texts(header::IF_NONE_MATCH)
-                .join(",")
-                .split(',')
-                .map(|tag| tag.trim().to_owned())
-                .filter(|tag| !tag.is_empty())
-                .collect(),
+            if_none_match: validators(headers),
             takes_gzip: takes_gzip(&texts(header::ACCEPT_ENCODING).join(",")),
             is_head,
             is_read: is_head || request.method() == http::Method::GET,
@@ -171,7 +187,7 @@ where
     };
     let checked = check_body(endpoint, &request).and_then(|()| match endpoint.auth {
         Auth::Public => Ok(None),
-        Auth::Bearer => edge.verifier.caller(request.header("authorization"), now).map(Some),
+        Auth::Bearer => edge.verifier.caller(request.header("authorization"), now).map(Some).map_err(ApiError::from),
     });
     let caller = match checked {
         Ok(caller) => caller,

@@ -102,6 +102,12 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The entity tags of `If-None-Match`, as sent.
+    #[must_use]
+    pub fn validators(&self) -> Vec<String> {
+        validators(&self.headers)
+    }
+
     /// The body as sent.
     #[must_use]
     pub fn body(&self) -> &Bytes {
@@ -128,6 +134,12 @@ impl Request {
     pub(crate) fn over_https(&self) -> bool {
         self.over_https
     }
+}
+
+/// The entity tags of `If-None-Match`.
+pub(crate) fn validators(headers: &HeaderMap) -> Vec<String> {
+    let texts = headers.get_all(http::header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
 fn revision(text: &str) -> Option<Rev> {

@@ -1,0 +1,116 @@
+//! Wiring: what the functions depend on. A function is a `handle` over [`App`] and a request; [`serve`] and [`consume`] run it.
+//!
+//! Reads go through the cache to the table, writes go to the table and then tell the cache. Cache and store meet only here.
+
+// The futures of a read hold those of the SDK and of the cache's client, which are deep.
+#![recursion_limit = "256"]
+
+pub mod body;
+mod cached;
+mod clock;
+mod config;
+mod dead_letters;
+mod errors;
+mod health;
+mod pages;
+mod plans;
+mod query;
+mod reads;
+mod serve;
+mod stream;
+mod warm;
+mod writes;
+
+use std::sync::Arc;
+
+use cache::Coherent;
+use store::Table;
+use web::edge::{Edge, EdgeConfig};
+
+pub use clock::Clock;
+pub use config::Config;
+pub use dead_letters::{DeadLetters, KeptLetters, Letter};
+pub use query::{ContactsQuery, JobsQuery, SaveRequest};
+pub use reads::Seen;
+pub use serve::{Handled, Handler, StreamHandler, consume, respond, serve};
+pub use stream::StreamBatch;
+pub use web::BoxError;
+pub use writes::SavedContacts;
+
+use plans::PlansCell;
+
+/// What an [`App`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The table.
+    pub table: Table,
+    /// The cache.
+    pub cache: Coherent,
+    /// Settings of the edge.
+    pub edge: EdgeConfig,
+    /// The clock.
+    pub clock: Clock,
+    /// Where records go that can never be handled.
+    pub dead_letters: Arc<dyn DeadLetters>,
+}
+
+/// What the requests of one environment share. Built once in init.
+#[derive(Debug)]
+pub struct App {
+    table: Table,
+    cache: Coherent,
+    edge: Edge,
+    clock: Clock,
+    plans: PlansCell,
+    dead_letters: Arc<dyn DeadLetters>,
+}
+
+impl App {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn from_parts(parts: Parts) -> Self {
+        let Parts { table, cache, edge, clock, dead_letters } = parts;
+        Self { table, cache, edge: Edge::new(edge), clock, plans: PlansCell::new(), dead_letters }
+    }
+
+    /// Connects as the settings say and loads the plans. Neither a cache nor a table that does not answer keeps the function from starting.
+    ///
+    /// # Errors
+    /// When a setting cannot be used.
+    pub async fn start(config: Config) -> Result<Self, BoxError> {
+        let clock = Clock::System;
+        let app = Self::from_parts(Parts {
+            table: Table::connect(&config.table),
+            cache: Coherent::connect(config.cache).await,
+            edge: config.edge,
+            clock,
+            dead_letters: Arc::new(KeptLetters::default()),
+        });
+        app.load_plans().await;
+        Ok(app)
+    }
+
+    /// Sends what is rejected somewhere else.
+    #[must_use]
+    pub fn with_dead_letters(self, dead_letters: Arc<dyn DeadLetters>) -> Self {
+        Self { dead_letters, ..self }
+    }
+
+    /// The table, for tools that work on it directly.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The cache, for tools that look at it.
+    #[must_use]
+    pub fn cache(&self) -> &Coherent {
+        &self.cache
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}

@@ -1,0 +1,87 @@
+//! Entry points of the functions: init once, then one event after the other.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::streams::DynamoDbEventResponse;
+use futures::FutureExt;
+use lambda_http::{Body, RequestExt};
+use lambda_runtime::{LambdaEvent, service_fn};
+use web::{ApiError, BoxError, Request, Response};
+
+use crate::{App, Config, DeadLetters, StreamBatch};
+
+/// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
+pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// An HTTP function.
+pub type Handler = for<'a> fn(&'a App, Request) -> Handled<'a, Result<Response, ApiError>>;
+/// A consumer of the table's stream.
+pub type StreamHandler = for<'a> fn(&'a App, StreamBatch) -> Handled<'a, Result<DynamoDbEventResponse, BoxError>>;
+
+/// Time kept back from the handler, so that the answer is written before the environment is stopped.
+const ANSWER_TIME: Duration = Duration::from_millis(300);
+
+/// Runs an HTTP function until the environment ends.
+///
+/// # Errors
+/// When a setting is missing or unusable, or the runtime API fails.
+pub fn serve(handler: Handler) -> Result<(), BoxError> {
+    run(async move {
+        let app = Arc::new(App::start(Config::from_env()?).await?);
+        lambda_http::run(lambda_http::service_fn(move |request| {
+            let app = Arc::clone(&app);
+            async move { Ok::<_, BoxError>(respond(&app, request, handler).await) }
+        }))
+        .await
+    })
+}
+
+/// Runs a consumer of the table's stream until the environment ends. What it rejects goes to `dead_letters`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn consume(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
+    run(async move {
+        let app = Arc::new(App::start(Config::from_env()?).await?.with_dead_letters(dead_letters));
+        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamBatch>| {
+            let app = Arc::clone(&app);
+            async move { handler(&app, event.payload).await }
+        }))
+        .await
+    })
+}
+
+/// Answers one HTTP request: what [`serve`] does with an event, and a local server with its own.
+pub async fn respond(app: &App, request: lambda_http::Request, handler: Handler) -> lambda_http::Response<Body> {
+    let deadline = time_left(&request);
+    let now = app.clock.now();
+    let run = |request| async move {
+        // A panic fails this request and no other.
+        let caught = AssertUnwindSafe(handler(app, request)).catch_unwind().await;
+        caught.unwrap_or_else(|_| Err(ApiError::Internal("the handler panicked".into())))
+    };
+    web::edge::handle(&app.edge, request, now, deadline, run).await
+}
+
+/// Time that the environment leaves for the handler. The wall clock is right here: it is the one that the runtime's deadline is of.
+fn time_left(request: &lambda_http::Request) -> Option<Duration> {
+    let deadline = Duration::from_millis(request.lambda_context_ref()?.deadline);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    // A context without a deadline is that of a local server.
+    (!deadline.is_zero()).then(|| deadline.saturating_sub(now).saturating_sub(ANSWER_TIME))
+}
+
+/// One thread: a Lambda environment serves one request at a time, and a runtime of several threads costs 3 ms of every cold start.
+fn run(work: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
+    log_json();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(work).inspect_err(|error| tracing::error!(error = %error, "the function cannot start or go on"))
+}
+
+/// Logs as JSON, one object a line, at `LOG_LEVEL` (default `info`).
+fn log_json() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().json().with_env_filter(filter).with_target(false).without_time().init();
+}

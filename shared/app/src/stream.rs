@@ -1,0 +1,96 @@
+//! The table's stream: the guaranteed invalidation.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::event::dynamodb::EventRecord;
+use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use domain::{Rev, UserId};
+use serde::Deserialize;
+use serde_json::Value;
+use store::stream::{RootChange, root_change};
+
+use web::BoxError;
+
+use crate::{App, Letter};
+
+/// A batch of the stream. Its records are read one by one, so that one that cannot be read does not stop the others.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct StreamBatch {
+    /// The records, in the stream's own JSON.
+    #[serde(rename = "Records", default)]
+    records: Vec<Value>,
+}
+
+/// What a batch says about one user.
+#[derive(Debug, Default)]
+struct UserChanges {
+    /// The newest revision; nothing when the root was deleted.
+    newest: Option<Rev>,
+    /// Whether the root was deleted.
+    deleted: bool,
+    /// Sequence numbers of the records.
+    records: Vec<String>,
+}
+
+impl App {
+    /// Bumps every user whose root changed to its newest revision in the batch.
+    ///
+    /// A record whose user's bump was not acknowledged is a batch item failure: it is delivered again, and all after it. A record that cannot
+    /// be read goes to the dead-letter queue with its reason, and the rest goes on.
+    pub async fn invalidate_from_stream(&self, batch: StreamBatch) -> DynamoDbEventResponse {
+        let mut users: BTreeMap<UserId, UserChanges> = BTreeMap::new();
+        let mut failures = Vec::new();
+        for record in batch.records {
+            match read(&record) {
+                Ok(None) => {}
+                Ok(Some((change, number))) => note(users.entry(change.user.clone()).or_default(), &change, number),
+                Err(error) => failures.extend(self.reject(&record, &error.to_string()).await),
+            }
+        }
+        for (user, changes) in users {
+            let acknowledged =
+                if changes.deleted { self.purge(&user).await } else { self.bump_surely(&user, changes.newest.unwrap_or_default()).await };
+            if !acknowledged {
+                failures.extend(changes.records);
+            }
+        }
+        let mut response = DynamoDbEventResponse::default();
+        response.batch_item_failures = failures.into_iter().map(failure).collect();
+        response
+    }
+
+    /// Sends a record away that no repetition can mend; its number when even that fails.
+    async fn reject(&self, record: &Value, reason: &str) -> Option<String> {
+        let text = |pointer| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let number = text("/dynamodb/SequenceNumber");
+        let event_id = text("/eventID").unwrap_or_default();
+        let letter = Letter { event_id, sequence_number: number.clone().unwrap_or_default(), reason: reason.to_owned() };
+        tracing::error!(event_id = letter.event_id, sequence_number = letter.sequence_number, reason, "stream record rejected");
+        match self.dead_letters.send(&letter).await {
+            Ok(()) => None,
+            Err(error) => {
+                tracing::error!(error = %error, "the dead-letter queue does not take it: the record comes again");
+                number
+            }
+        }
+    }
+}
+
+/// The change of a root that a record tells of, with the record's number.
+fn read(record: &Value) -> Result<Option<(RootChange, Option<String>)>, BoxError> {
+    let record = EventRecord::deserialize(record)?;
+    let change = root_change(&record.change.keys, &record.change.new_image)?;
+    Ok(change.map(|change| (change, record.change.sequence_number)))
+}
+
+fn failure(number: String) -> DynamoDbBatchItemFailure {
+    let mut failure = DynamoDbBatchItemFailure::default();
+    failure.item_identifier = Some(number);
+    failure
+}
+
+fn note(changes: &mut UserChanges, change: &RootChange, number: Option<String>) {
+    changes.newest = changes.newest.max(change.rev);
+    changes.deleted |= change.rev.is_none();
+    changes.records.extend(number);
+}

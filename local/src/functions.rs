@@ -1,0 +1,40 @@
+//! The functions by the names of their folders.
+
+use app::{Handler, StreamHandler};
+
+const HANDLERS: &[(&str, Handler)] = &[
+    ("can-upload", |app, request| Box::pin(can_upload::handle(app, request))),
+    ("delete-contact", |app, request| Box::pin(delete_contact::handle(app, request))),
+    ("delete-job", |app, request| Box::pin(delete_job::handle(app, request))),
+    ("fallback", |app, request| Box::pin(fallback::handle(app, request))),
+    ("get-billing-customer", |app, request| Box::pin(get_billing_customer::handle(app, request))),
+    ("get-contact", |app, request| Box::pin(get_contact::handle(app, request))),
+    ("get-contact-stats", |app, request| Box::pin(get_contact_stats::handle(app, request))),
+    ("get-dashboard-activity", |app, request| Box::pin(get_dashboard_activity::handle(app, request))),
+    ("get-dashboard-data", |app, request| Box::pin(get_dashboard_data::handle(app, request))),
+    ("get-dashboard-metrics", |app, request| Box::pin(get_dashboard_metrics::handle(app, request))),
+    ("get-dashboard-summary", |app, request| Box::pin(get_dashboard_summary::handle(app, request))),
+    ("get-dashboard-warnings", |app, request| Box::pin(get_dashboard_warnings::handle(app, request))),
+    ("get-usage", |app, request| Box::pin(get_usage::handle(app, request))),
+    ("get-usage-limits", |app, request| Box::pin(get_usage_limits::handle(app, request))),
+    ("health", |app, request| Box::pin(health::handle(app, request))),
+    ("list-contacts", |app, request| Box::pin(list_contacts::handle(app, request))),
+    ("list-jobs", |app, request| Box::pin(list_jobs::handle(app, request))),
+    ("list-plans", |app, request| Box::pin(list_plans::handle(app, request))),
+    ("save-contacts", |app, request| Box::pin(save_contacts::handle(app, request))),
+    ("warm-session", |app, request| Box::pin(warm_session::handle(app, request))),
+];
+
+/// The consumer of the table's stream.
+pub const ON_TABLE_STREAM: StreamHandler = |app, batch| Box::pin(on_table_stream::handle(app, batch));
+
+/// Names of the functions that serve HTTP.
+#[must_use]
+pub fn names() -> Vec<&'static str> {
+    HANDLERS.iter().map(|(name, _)| *name).collect()
+}
+
+/// The function of a name.
+pub(crate) fn handler(name: &str) -> Option<Handler> {
+    HANDLERS.iter().find(|(known, _)| *known == name).map(|(_, handler)| *handler)
+}

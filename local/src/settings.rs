@@ -1,0 +1,35 @@
+//! What the process reads from its environment, with the documented defaults of a laptop (D23).
+
+use app::Clock;
+use domain::Timestamp;
+use web::edge::EdgeConfig;
+
+use crate::failure::Failure;
+
+/// Secret of the tokens when `JWT_SECRET` is not set. Everybody knows it: the server listens on loopback only.
+pub const DEVELOPMENT_SECRET: &str = "callsheets-local-development-secret-0000";
+
+/// The environment, with defaults: `JWT_SECRET` is [`DEVELOPMENT_SECRET`], and `STAGE` is `local`, so every localhost origin may call.
+#[must_use]
+pub fn lookup(variable: &str) -> Option<String> {
+    let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    given.or_else(|| match variable {
+        "JWT_SECRET" => Some(DEVELOPMENT_SECRET.to_owned()),
+        "STAGE" => Some("local".to_owned()),
+        _ => None,
+    })
+}
+
+/// Settings of the edge.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the variable that cannot be used.
+pub fn edge() -> Result<EdgeConfig, Failure> {
+    EdgeConfig::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// The clock: the system's, or one that stands still.
+#[must_use]
+pub fn clock(now: Option<Timestamp>) -> Clock {
+    now.map_or(Clock::System, Clock::frozen)
+}

@@ -1,0 +1,16 @@
+//! What tests are made of: seeds of accounts, a world that answers requests as the deployed API does, tokens, and faults of the table.
+//!
+//! A [`World`] is the gateway of `local` in process: every request becomes an API Gateway event and goes through the Lambda runtime's own
+//! conversion to the real functions, over an embedded table and a memory cache, under a clock that stands still until it is set.
+
+mod faults;
+mod reply;
+mod seed;
+mod tokens;
+mod world;
+
+pub use faults::{Call, Fault, Faults};
+pub use reply::Reply;
+pub use seed::{NOW, Seed, seed, uuid};
+pub use tokens::{claims, sign, sign_with, unsigned};
+pub use world::{Client, World};

@@ -1,0 +1,229 @@
+//! A whole API in process, with everything about it under the test's control.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use app::{App, Clock, KeptLetters, Parts};
+use bytes::Bytes;
+use cache::Coherent;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use local::embedded::Embedded;
+use local::gateway::Gateway;
+use local::stream::Feed;
+use serde_json::Value;
+use store::import::{OnError, Silent};
+use store::meter::Reading;
+use store::{Table, TableConfig};
+use web::edge::EdgeConfig;
+
+use crate::faults::Faults;
+use crate::reply::Reply;
+use crate::seed::{NOW, Seed};
+use crate::tokens::{claims_at, sign};
+
+const TABLE: &str = "callsheets";
+/// Who asks unless told otherwise.
+const USER: &str = "u1";
+
+/// A whole API in process.
+#[derive(Debug)]
+pub struct World {
+    gateway: Gateway,
+    clock: Clock,
+    faults: Faults,
+    feed: Feed,
+    letters: Arc<KeptLetters>,
+    _embedded: Embedded,
+}
+
+/// Somebody who asks.
+#[derive(Debug, Clone)]
+pub struct Client<'a> {
+    world: &'a World,
+    authorization: Option<String>,
+}
+
+impl World {
+    /// A world without any account.
+    pub async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A world with accounts and a memory cache.
+    pub async fn with(seeds: &[Seed]) -> Self {
+        Self::with_cache(Coherent::memory(cache::Settings::default()), seeds).await
+    }
+
+    /// A world in which every read goes to the table.
+    pub async fn with_cache_off(seeds: &[Seed]) -> Self {
+        Self::with_cache(Coherent::off(), seeds).await
+    }
+
+    /// A world with a cache of the test's choice.
+    pub async fn with_cache(cache: Coherent, seeds: &[Seed]) -> Self {
+        let embedded = Embedded::memory().expect("a free port and a thread");
+        let clock = Clock::frozen(NOW.parse().expect("a constant in the right form"));
+        let faults = Faults::default();
+        let (feed, delivery) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone());
+        let config = TableConfig::local(TABLE, embedded.endpoint());
+        let client = config.client_config().http_client(faults.wrap(feed.observe(local::table::http_client()))).build();
+        let table = Table::with_client(aws_sdk_dynamodb::Client::from_conf(client), TABLE.to_owned());
+        table.create_if_absent().await.expect("the table");
+        let letters = Arc::new(KeptLetters::default());
+        let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
+        let app = Arc::new(app);
+        tokio::spawn(delivery.run(Arc::clone(&app), local::functions::ON_TABLE_STREAM));
+        let gateway = Gateway::new(app).expect("every function is wired");
+        let world = Self { gateway, clock, faults, feed, letters, _embedded: embedded };
+        for seed in seeds {
+            world.import(seed).await;
+        }
+        world.settled().await;
+        world
+    }
+
+    /// Imports an account. Each seed is a file of its own: ids of different users may be the same.
+    async fn import(&self, seed: &Seed) {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        file.write_all(seed.ndjson().as_bytes()).expect("a temporary file");
+        let report = store::import::import(self.table(), file.path(), OnError::Stop, self.clock.now(), &mut Silent).await;
+        let report = report.expect("the table answers");
+        assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
+    }
+
+    /// Waits until the stream has delivered everything.
+    pub async fn settled(&self) {
+        self.feed.settled().await;
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        self.gateway.app()
+    }
+
+    /// The table that the app uses, faults included.
+    #[must_use]
+    pub fn table(&self) -> &Table {
+        self.app().table()
+    }
+
+    /// Gives a function an event, both as JSON.
+    pub async fn invoke(&self, function: &str, event: &str) -> String {
+        self.gateway.invoke(function, event).await.expect("an event that the runtime can read")
+    }
+
+    /// Faults of the table.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// What the stream's consumer rejected.
+    #[must_use]
+    pub fn letters(&self) -> &KeptLetters {
+        &self.letters
+    }
+
+    /// Makes the table unreachable, or reachable again.
+    pub fn table_down(&self, down: bool) {
+        self.faults.down(down);
+    }
+
+    /// Sets the clock.
+    pub fn set_now(&self, now: &str) {
+        self.clock.set(now.parse().expect("a time in RFC 3339 form"));
+    }
+
+    /// What was asked of the table so far.
+    #[must_use]
+    pub fn meter(&self) -> Reading {
+        self.table().meter().read()
+    }
+
+    /// A user with a good token.
+    #[must_use]
+    pub fn as_user(&self, user: &str) -> Client<'_> {
+        self.with_token(&sign(&claims_at(user, self.clock.now())))
+    }
+
+    /// Somebody without a token.
+    #[must_use]
+    pub fn anonymous(&self) -> Client<'_> {
+        Client { world: self, authorization: None }
+    }
+
+    /// Somebody with any token.
+    #[must_use]
+    pub fn with_token(&self, token: &str) -> Client<'_> {
+        Client { world: self, authorization: Some(format!("Bearer {token}")) }
+    }
+
+    /// Asks as user `u1`.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.as_user(USER).get(path).await
+    }
+
+    /// Deletes as user `u1`.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.as_user(USER).delete(path).await
+    }
+
+    /// Sends JSON as user `u1`.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.as_user(USER).post(path, body).await
+    }
+
+    /// Sends any body as user `u1`.
+    pub async fn post_raw(&self, path: &str, content_type: &str, body: &[u8]) -> Reply {
+        self.as_user(USER).send("POST", path, &[(CONTENT_TYPE.as_str(), content_type)], body).await
+    }
+
+    /// Sends anything as user `u1`.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        self.as_user(USER).send(method, path, headers, body).await
+    }
+}
+
+impl Client<'_> {
+    /// Asks.
+    pub async fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], b"").await
+    }
+
+    /// Deletes.
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.send("DELETE", path, &[], b"").await
+    }
+
+    /// Sends JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.send("POST", path, &[(CONTENT_TYPE.as_str(), "application/json")], body.to_string().as_bytes()).await
+    }
+
+    /// Sends anything.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut request = http::Request::builder().method(method).uri(path).header(HOST, "localhost:3000");
+        if let Some(authorization) =
+            self.authorization.as_ref().filter(|_| !headers.iter().any(|(name, _)| *name == AUTHORIZATION.as_str()))
+        {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Bytes::copy_from_slice(body)).expect("a request that HTTP allows");
+        Reply::new(format!("{method} {path}"), self.world.gateway.call(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await)
+    }
+}
+
+/// The edge as `local` sets it up.
+fn edge() -> EdgeConfig {
+    let lookup = |variable: &str| match variable {
+        "JWT_SECRET" => Some(local::DEVELOPMENT_SECRET.to_owned()),
+        "STAGE" => Some("test".to_owned()),
+        _ => None,
+    };
+    EdgeConfig::from_lookup(&lookup).expect("constants in the right form")
+}

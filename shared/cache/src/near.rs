@@ -107,6 +107,12 @@ impl Near {
 }
 
 impl Asked {
+    /// What the clocks would have said, had they been looked at only when the reply was there. For a mutation.
+    pub(crate) fn late(self, times: Times) -> Self {
+        let passed_ms = times.mono_ms.saturating_sub(self.times.mono_ms);
+        Self { times, request_ms: self.request_ms.saturating_add_unsigned(passed_ms) }
+    }
+
     /// The longest time that any clock says has passed; `None` when one of them ran backwards.
     fn since(self, earlier: Self) -> Option<u64> {
         let mono = self.times.mono_ms.checked_sub(earlier.times.mono_ms)?;

@@ -9,7 +9,7 @@
 //! Without the second rule a reader that comes while a load runs would have to load again; without the first, nobody could join while the
 //! scope is still absent. A client's own token holds in either case.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::ReadId;
 use super::read::{Read, State};
@@ -42,8 +42,8 @@ pub(super) enum Landed {
 /// The flights of a process. A newer flight for an entry takes the place of an older one, which still lands for those who joined it.
 #[derive(Debug, Default)]
 pub(super) struct Flights {
-    newest: HashMap<String, ReadId>,
-    flights: HashMap<ReadId, Flight>,
+    newest: BTreeMap<String, ReadId>,
+    flights: BTreeMap<ReadId, Flight>,
 }
 
 #[derive(Debug)]

@@ -6,8 +6,10 @@
 mod flight;
 mod read;
 mod steps;
+#[cfg(test)]
+mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -97,7 +99,7 @@ pub(crate) struct Core {
     config: CoreConfig,
     near: Near,
     flights: Flights,
-    reads: HashMap<ReadId, Read>,
+    reads: BTreeMap<ReadId, Read>,
     next: u64,
     rng: SmallRng,
     counters: Counters,
@@ -109,7 +111,7 @@ impl Core {
             config,
             near: Near::new(config.near_window_ms, config.near_bytes_max),
             flights: Flights::default(),
-            reads: HashMap::new(),
+            reads: BTreeMap::new(),
             next: 0,
             rng: SmallRng::seed_from_u64(seed),
             counters: Counters::default(),

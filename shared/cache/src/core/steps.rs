@@ -243,7 +243,7 @@ impl Core {
         if !self.near.is_on() || answer.not_modified {
             return;
         }
-        let asked = if applied(Mutation::WindowFromReply) { Asked { times, ..read.asked } } else { read.asked };
+        let asked = if applied(Mutation::WindowFromReply) { read.asked.late(times) } else { read.asked };
         let fresh_ms = u64::try_from(answer.ttl.as_millis()).unwrap_or(u64::MAX);
         self.near.put(&read.spec.keys.entries, &read.spec.field, &answer.entry, asked, fresh_ms);
     }

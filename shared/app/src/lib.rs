@@ -12,6 +12,8 @@ mod config;
 mod dead_letters;
 mod errors;
 mod health;
+mod keys;
+mod metrics;
 mod pages;
 mod plans;
 mod query;
@@ -37,6 +39,7 @@ pub use stream::StreamBatch;
 pub use web::BoxError;
 pub use writes::SavedContacts;
 
+use keys::LastAsked;
 use plans::PlansCell;
 
 /// What an [`App`] is made of.
@@ -62,6 +65,7 @@ pub struct App {
     edge: Edge,
     clock: Clock,
     plans: PlansCell,
+    keys_asked: LastAsked,
     dead_letters: Arc<dyn DeadLetters>,
 }
 
@@ -70,10 +74,10 @@ impl App {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { table, cache, edge, clock, dead_letters } = parts;
-        Self { table, cache, edge: Edge::new(edge), clock, plans: PlansCell::new(), dead_letters }
+        Self { table, cache, edge: Edge::new(edge), clock, plans: PlansCell::new(), keys_asked: LastAsked::never(), dead_letters }
     }
 
-    /// Connects as the settings say and loads the plans. Neither a cache nor a table that does not answer keeps the function from starting.
+    /// Connects as the settings say and loads the plans and the identity provider's keys. Neither a cache nor a table that does not answer keeps the function from starting.
     ///
     /// # Errors
     /// When a setting cannot be used.
@@ -86,7 +90,7 @@ impl App {
             clock,
             dead_letters: Arc::new(KeptLetters::default()),
         });
-        app.load_plans().await;
+        futures::join!(app.load_plans(), app.refresh_keys(app.clock.now()));
         Ok(app)
     }
 

@@ -3,7 +3,8 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures::FutureExt;
@@ -11,6 +12,7 @@ use lambda_http::{Body, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
 use web::{ApiError, BoxError, Request, Response};
 
+use crate::metrics::Observed;
 use crate::{App, Config, DeadLetters, StreamBatch};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
@@ -32,7 +34,7 @@ pub fn serve(handler: Handler) -> Result<(), BoxError> {
         let app = Arc::new(App::start(Config::from_env()?).await?);
         lambda_http::run(lambda_http::service_fn(move |request| {
             let app = Arc::clone(&app);
-            async move { Ok::<_, BoxError>(respond(&app, request, handler).await) }
+            async move { Ok::<_, BoxError>(app.observed(request, handler).await) }
         }))
         .await
     })
@@ -57,12 +59,35 @@ pub fn consume(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Re
 pub async fn respond(app: &App, request: lambda_http::Request, handler: Handler) -> lambda_http::Response<Body> {
     let deadline = time_left(&request);
     let now = app.clock.now();
+    if app.edge.misses_key(&request, now) {
+        app.refresh_keys(now).await;
+    }
     let run = |request| async move {
         // A panic fails this request and no other.
         let caught = AssertUnwindSafe(handler(app, request)).catch_unwind().await;
         caught.unwrap_or_else(|_| Err(ApiError::Internal("the handler panicked".into())))
     };
     web::edge::handle(&app.edge, request, now, deadline, run).await
+}
+
+impl App {
+    /// Answers a request and writes its metrics.
+    async fn observed(&self, request: lambda_http::Request, handler: Handler) -> lambda_http::Response<Body> {
+        static WARM: AtomicBool = AtomicBool::new(false);
+        let (started, before) = (Instant::now(), self.table.meter().read());
+        let answer = respond(self, request, handler).await;
+        let observed = Observed {
+            function: std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default(),
+            at: self.clock.now(),
+            status: answer.status().as_u16(),
+            took: started.elapsed(),
+            cache: self.cache.take_counted(),
+            table: self.table.meter().read().since(&before),
+            cold: !WARM.swap(true, Ordering::Relaxed),
+        };
+        println!("{}", observed.line());
+        answer
+    }
 }
 
 /// Time that the environment leaves for the handler. The wall clock is right here: it is the one that the runtime's deadline is of.

@@ -1,0 +1,61 @@
+//! The identity provider's keys: read in init, and again at most once a minute when a token names a key that is not known here.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use domain::Timestamp;
+use web::auth::KeySet;
+
+use crate::App;
+
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_secs(60);
+/// Time that reading them may take.
+const BUDGET: Duration = Duration::from_millis(300);
+
+/// When the keys were asked for last.
+#[derive(Debug)]
+pub(crate) struct LastAsked(AtomicI64);
+
+impl LastAsked {
+    /// Never.
+    pub(crate) fn never() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// Whether they may be asked for now; if so, this counts as asking.
+    fn due(&self, now: Timestamp) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let pause = i64::try_from(PAUSE.as_millis()).unwrap_or(i64::MAX);
+        let due = last.saturating_add(pause) <= now.ms() || last > now.ms();
+        due && self.0.compare_exchange(last, now.ms(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl App {
+    /// Reads the stored keys if that is due. The last good set stays when they cannot be read.
+    pub(crate) async fn refresh_keys(&self, now: Timestamp) {
+        if !self.edge.needs_keys() || !self.keys_asked.due(now) {
+            return;
+        }
+        let read = tokio::time::timeout(BUDGET, Box::pin(self.table.jwks())).await;
+        let read = read.map_err(Into::into).and_then(|read| read.map_err(web::BoxError::from));
+        match read.and_then(|text| KeySet::from_json(&text.unwrap_or_default())) {
+            Ok(keys) => self.edge.set_keys(keys),
+            Err(error) => tracing::warn!(error = %error, "the identity provider's keys cannot be read: the last known ones serve"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_asked_for_once_a_minute_and_again_after_the_clock_was_set_back() {
+        let asked = LastAsked::never();
+        for (ms, due) in [(5_000, true), (5_000, false), (64_999, false), (65_000, true), (1_000, true), (2_000, false)] {
+            assert_eq!(asked.due(Timestamp::from_ms(ms)), due, "{ms}");
+        }
+    }
+}

@@ -2,6 +2,8 @@
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+use crate::meter::Operation;
+
 /// Any error behind a store error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -57,8 +59,11 @@ where
 {
     let code = error.code().unwrap_or_default();
     let message = error.message().unwrap_or_default();
-    let conflict = ["ConditionalCheckFailed", "TransactionConflict"].iter().any(|reason| code.contains(reason) || message.contains(reason));
-    if conflict {
+    let says = |reason: &str| code.contains(reason) || message.contains(reason);
+    // A write that meets another transaction may be the repetition of one that was applied and whose answer was lost: only a failed
+    // condition says that it was not.
+    let busy = says("TransactionConflict") && operation != Operation::TransactWrite.name();
+    if says("ConditionalCheckFailed") || busy {
         return StoreError::Conflict { operation };
     }
     let refused =

@@ -56,7 +56,7 @@ impl Target for Table {
             let marker = item::with_body(user, keys::IMPORT, &now);
             let writes = vec![absent(self, user, keys::ROOT), put_new(self, marker)];
             match self.transact_write(writes, &Uuid::new_v4().to_string()).await {
-                Err(StoreError::Conflict { .. }) if attempt < TRIES => pause(attempt).await,
+                Err(error) if error.is_transient() && attempt < TRIES => pause(attempt).await,
                 result => return result.map(|()| Begun::New),
             }
         }
@@ -107,7 +107,7 @@ impl Target for Table {
         loop {
             attempt += 1;
             match self.rebuild(user, now).await {
-                Err(StoreError::Conflict { .. }) if attempt < TRIES => pause(attempt).await,
+                Err(error) if error.is_transient() && attempt < TRIES => pause(attempt).await,
                 result => return result.map(drop),
             }
         }

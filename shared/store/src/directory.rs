@@ -204,7 +204,7 @@ impl Directory {
 }
 
 /// Changes of a directory whose touched chunks were loaded.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Editor {
     pub(crate) directory: Directory,
     chunks: std::collections::BTreeMap<u32, Chunk>,

@@ -25,14 +25,14 @@ const CONTACT_ITEMS_MAX: usize = 12;
 pub(crate) const FOLD: usize = 80;
 
 /// A job before and after.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Kept {
     before: Option<Job>,
     now: Option<Job>,
 }
 
 /// A transaction of one user's data.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Draft<'a> {
     pub(crate) table: &'a Table,
     pub(crate) user: &'a UserId,
@@ -306,6 +306,11 @@ impl<'a> Draft<'a> {
     /// Whether one more contact fits into the transaction.
     pub(crate) fn has_room(&self) -> bool {
         self.contacts.len() < FOLD && self.items() + CONTACT_ITEMS_MAX <= ITEMS_MAX
+    }
+
+    /// Whether the changes so far fit into one transaction.
+    pub(crate) fn fits(&self) -> bool {
+        self.items() <= ITEMS_MAX
     }
 
     /// Items that the commit writes: root, stats, a check, directory and chunks, jobs, contacts, groups, others.

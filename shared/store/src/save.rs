@@ -186,7 +186,8 @@ impl Change for Start<'_> {
             return Ok(Decision::Commit(Started::Folded(open(draft, plan, job))));
         }
         let id = job.id;
-        draft.put_job(completed(job, draft.now));
+        let untouched = draft.clone();
+        draft.put_job(completed(job.clone(), draft.now));
         draft.load([], old.iter().chain(&rows).map(place)).await?;
         for contact in &old {
             draft.remove_contact(contact).await?;
@@ -195,6 +196,11 @@ impl Change for Start<'_> {
             draft.put_contact(None, row).await?;
         }
         draft.record_usage(plan.saved()).await?;
+        if !draft.fits() {
+            // Each rare role is an item of its own beside its contact.
+            *draft = untouched;
+            return Ok(Decision::Commit(Started::Folded(open(draft, plan, job))));
+        }
         Ok(Decision::Commit(Started::Done(id)))
     }
 }

@@ -23,9 +23,14 @@ impl Server {
         Self { endpoint, runtime: Some(runtime) }
     }
 
+    /// Settings that lead to a table of it.
+    pub fn config(&self, name: &str) -> TableConfig {
+        TableConfig::local(name, &self.endpoint)
+    }
+
     /// A table of it.
     pub async fn table(&self, name: &str) -> Table {
-        let table = Table::connect(&TableConfig::local(name, &self.endpoint));
+        let table = Table::connect(&self.config(name));
         table.create_if_absent().await.unwrap();
         table
     }

@@ -231,7 +231,7 @@ mod tests {
     const SECRET: &str = "a secret of at least thirty-two bytes";
 
     fn ask(header: &str, now_ms: i64) -> Result<Caller, String> {
-        let config = AuthConfig::from_lookup(&|_| Some(SECRET.to_owned())).unwrap();
+        let config = AuthConfig::from_lookup(&|name| (name == "JWT_SECRET").then(|| SECRET.to_owned())).unwrap();
         Verifier::new(&config).caller(Some(header), Timestamp::from_ms(now_ms)).map_err(|refusal| ApiError::from(refusal).to_string())
     }
 
@@ -241,7 +241,9 @@ mod tests {
 
     #[test]
     fn a_short_or_missing_secret_is_named() {
-        let error = |secret: Option<&str>| AuthConfig::from_lookup(&|_| secret.map(str::to_owned)).unwrap_err().to_string();
+        let error = |secret: Option<&str>| {
+            AuthConfig::from_lookup(&|name| secret.filter(|_| name == "JWT_SECRET").map(str::to_owned)).unwrap_err().to_string()
+        };
         assert_eq!(error(None), "JWT_SECRET: is not set");
         assert_eq!(error(Some(&"x".repeat(31))), "JWT_SECRET: needs at least 32 bytes");
     }
@@ -288,6 +290,76 @@ mod tests {
             "x".to_owned(),
         ] {
             assert_eq!(ask(&format!("Bearer {token}"), 0).unwrap_err(), "Invalid or expired token", "{token}");
+        }
+    }
+
+    /// A signer of an identity provider and its public key as the provider publishes it.
+    fn provider(kid: &str) -> (EncodingKey, Value) {
+        let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+        let key = EncodingKey::from_ec_der(&pair.serialize_der());
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap()).unwrap();
+        jwk["kid"] = json!(kid);
+        jwk["use"] = json!("sig");
+        (key, jwk)
+    }
+
+    fn issuer_verifier() -> Verifier {
+        let lookup = |name: &str| match name {
+            "JWT_ISSUER" => Some("https://id.example".to_owned()),
+            "JWT_AUDIENCE" => Some("callsheets".to_owned()),
+            _ => None,
+        };
+        Verifier::new(&AuthConfig::from_lookup(&lookup).unwrap())
+    }
+
+    fn signed(key: &EncodingKey, algorithm: Algorithm, kid: &str, claims: &Value) -> String {
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(algorithm) };
+        format!("Bearer {}", jsonwebtoken::encode(&header, claims, key).unwrap())
+    }
+
+    #[test]
+    fn an_issuers_tokens_hold_with_its_key_its_name_and_our_audience() {
+        let (key, jwk) = provider("k1");
+        let verifier = issuer_verifier();
+        let good = json!({"sub": "u1", "exp": 1_001, "iss": "https://id.example", "aud": ["other", "callsheets"]});
+        let ask = |token: &str| verifier.caller(Some(token), Timestamp::from_ms(1_000_000)).map(|caller| caller.user.to_string());
+        let token = signed(&key, Algorithm::ES256, "k1", &good);
+        assert_eq!(ask(&token), Err(Refusal::UnknownKey));
+        verifier.set_keys(KeySet::from_json(&json!({"keys": [jwk]}).to_string()).unwrap());
+        assert_eq!(ask(&token), Ok("u1".to_owned()));
+        assert_eq!(ask(&signed(&key, Algorithm::ES256, "k2", &good)), Err(Refusal::UnknownKey));
+        for (claim, value) in [("iss", json!("https://evil.example")), ("aud", json!("other")), ("aud", json!(null)), ("exp", json!(1_000))]
+        {
+            let mut claims = good.clone();
+            claims[claim] = value;
+            assert_eq!(ask(&signed(&key, Algorithm::ES256, "k1", &claims)), Err(Refusal::Invalid), "{claim}");
+        }
+        let (other, _) = provider("k1");
+        assert_eq!(ask(&signed(&other, Algorithm::ES256, "k1", &good)), Err(Refusal::Invalid));
+    }
+
+    #[test]
+    fn a_public_key_is_no_shared_secret() {
+        let (_, jwk) = provider("k1");
+        let verifier = issuer_verifier();
+        verifier.set_keys(KeySet::from_json(&json!({"keys": [jwk.clone()]}).to_string()).unwrap());
+        let claims = json!({"sub": "u1", "exp": 1_001, "iss": "https://id.example", "aud": "callsheets"});
+        for secret in [jwk["x"].as_str().unwrap().to_owned(), jwk.to_string()] {
+            let token = signed(&EncodingKey::from_secret(secret.as_bytes()), Algorithm::HS256, "k1", &claims);
+            assert_eq!(verifier.caller(Some(&token), Timestamp::from_ms(0)), Err(Refusal::Invalid));
+        }
+    }
+
+    #[test]
+    fn keys_for_other_uses_are_left_out() {
+        let (_, good) = provider("k1");
+        let (_, mut encrypts) = provider("k2");
+        encrypts["use"] = json!("enc");
+        let shared = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "k3", "alg": "HS256"});
+        let set = KeySet::from_json(&json!({"keys": [encrypts, shared, {"kty": "?"}, good]}).to_string()).unwrap();
+        assert_eq!(set.0.iter().map(|(kid, ..)| kid.as_str()).collect::<Vec<_>>(), ["k1"]);
+        for bad in ["", "{}", "[]", r#"{"keys": []}"#, r#"{"keys": [1]}"#] {
+            assert!(KeySet::from_json(bad).is_err(), "{bad}");
         }
     }
 }

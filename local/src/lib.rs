@@ -24,6 +24,9 @@ use failure::Failure;
 use store::Table;
 use table::{Opened, Place};
 
+/// What is logged without `LOG_LEVEL`. The embedded server warns of every call that it refuses, also of those that are no fault: is there a table?
+const LOG_LEVEL: &str = "warn,dynoxide=error";
+
 pub use settings::DEVELOPMENT_SECRET;
 
 /// Runs the command line: everything that the binary does.
@@ -42,7 +45,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(LOG_LEVEL));
     tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::of(&error))?;
     runtime.block_on(command(arguments))

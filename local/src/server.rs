@@ -23,7 +23,10 @@ use crate::gateway::{Gateway, refusal};
 
 /// A Lambda event holds 6 MB.
 const BODY_BYTES_MAX: usize = 6 * 1024 * 1024;
-const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// API Gateway's limit for the request line and header values together.
+const HEAD_BYTES_MAX: usize = 10_240;
+/// What is read before a request is looked at. hyper answers 431 by itself beyond it.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const CONNECTIONS_MAX: usize = 512;
 /// API Gateway's own limit.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(30);
@@ -78,7 +81,7 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, gateway: Gateway, mut
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_MAX)
-        .max_buf_size(HEADER_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let ended = tokio::select! {
@@ -95,6 +98,9 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, gateway: Gateway, mut
 
 async fn answer(gateway: Gateway, request: hyper::Request<Incoming>, peer: IpAddr) -> http::Response<Bytes> {
     let (parts, body) = request.into_parts();
+    if head_bytes(&parts) > HEAD_BYTES_MAX {
+        return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large");
+    }
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > BODY_BYTES_MAX) {
         return of_error(&ApiError::TooLarge);
@@ -117,6 +123,11 @@ async fn answer(gateway: Gateway, request: hyper::Request<Incoming>, peer: IpAdd
             response
         }
     }
+}
+
+fn head_bytes(parts: &http::request::Parts) -> usize {
+    let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    line + parts.headers.values().map(|value| value.len()).sum::<usize>()
 }
 
 fn of_error(error: &ApiError) -> http::Response<Bytes> {

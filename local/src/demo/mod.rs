@@ -101,7 +101,7 @@ fn sheets(month: Timestamp, now: Timestamp, rng: &mut SmallRng) -> Vec<Sheet> {
                 9 => "CANCELLED",
                 _ => "COMPLETED",
             };
-            let found = if (number * 6 + nth) % 13 == 5 { 0 } else { rng.random_range(6..=18) };
+            let found = if (number * 6 + nth) % 13 == 5 { 0 } else { rng.random_range(10..=20) };
             let file = SHEETS.choose(rng).expect("there are names").replace("{n}", &(number * 6 + nth - 6).to_string());
             let contacts = if status == "COMPLETED" { found } else { 0 };
             sheets.push(Sheet { production: (number - 1) * PRODUCTIONS.len() / 6, file, status, created, contacts });
@@ -206,7 +206,7 @@ mod tests {
                 *counts.entry(line["type"].as_str().unwrap()).or_default() += 1;
                 assert!(line["createdAt"].as_str().is_none_or(|created| created <= now), "{line}");
             }
-            assert!((300..=480).contains(&counts["contact"]), "{now}: {counts:?}");
+            assert!((320..=460).contains(&counts["contact"]), "{now}: {counts:?}");
             assert_eq!((counts["production"], counts["subscription"], counts["user"]), (5, 1, 1));
             assert!(counts["usage"] >= 5, "{counts:?}");
             let distinct = |kind: &str, key: &str| {

@@ -33,6 +33,7 @@ pub(crate) const IMPORT: &str = "IMPORT";
 pub(crate) const BILLING: &str = "BILLING";
 pub(crate) const CATALOG: &str = "CATALOG";
 pub(crate) const PLANS: &str = "PLANS";
+pub(crate) const JWKS: &str = "JWKS";
 /// Range of contacts in local index 1.
 pub(crate) const CONTACTS_L1: (&str, &str) = ("C#", "C$");
 /// Range of jobs in local index 1.

@@ -204,10 +204,24 @@ impl Table {
     /// # Errors
     /// See [`StoreError`].
     pub async fn plans(&self) -> Result<Option<Plans>, StoreError> {
-        let key = Item::from([(keys::PK.to_owned(), item::text(keys::CATALOG)), (keys::SK.to_owned(), item::text(keys::PLANS))]);
-        let Some(found) = self.get(key).await? else { return Ok(None) };
-        let text: Box<serde_json::value::RawValue> = item::body(&found)?;
-        Plans::from_json(text.get()).map(Some).map_err(|source| StoreError::malformed(keys::PLANS, source))
+        let Some(text) = self.catalogue(keys::PLANS).await? else { return Ok(None) };
+        Plans::from_json(&text).map(Some).map_err(|source| StoreError::malformed(keys::PLANS, source))
+    }
+
+    /// Access pattern 7: the identity provider's key set as JSON; nothing until one was stored.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn jwks(&self) -> Result<Option<String>, StoreError> {
+        self.catalogue(keys::JWKS).await
+    }
+
+    /// An item that all users share.
+    async fn catalogue(&self, sk: &str) -> Result<Option<String>, StoreError> {
+        let key = Item::from([(keys::PK.to_owned(), item::text(keys::CATALOG)), (keys::SK.to_owned(), item::text(sk))]);
+        let found = self.get(key).await?;
+        let json = found.as_ref().map(item::body::<Box<serde_json::value::RawValue>>).transpose()?;
+        Ok(json.map(|json| json.get().to_owned()))
     }
 }
 

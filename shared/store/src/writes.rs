@@ -145,7 +145,7 @@ impl Draft<'_> {
     }
 }
 
-/// Access pattern 7: the contacts of a job, oldest first.
+/// The contacts of a job, oldest first.
 pub(crate) fn job_contacts(user: &UserId, job: JobId, limit: Option<usize>) -> Range {
     let (from, until) = keys::job_contacts_l2(job);
     Range { index: Index::L2, pk: keys::user(user), from, until, descending: false, limit }

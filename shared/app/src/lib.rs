@@ -90,8 +90,13 @@ impl App {
             clock,
             dead_letters: Arc::new(KeptLetters::default()),
         });
-        futures::join!(app.load_plans(), app.refresh_keys(app.clock.now()));
+        app.load().await;
         Ok(app)
+    }
+
+    /// Loads what init loads before the first request: the plans and the identity provider's keys. A failure leaves the built-in ones.
+    pub async fn load(&self) {
+        futures::join!(self.load_plans(), self.refresh_keys(self.clock.now()));
     }
 
     /// Sends what is rejected somewhere else.

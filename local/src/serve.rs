@@ -49,6 +49,7 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     if samples {
         write_demo(app.table(), clock.now()).await?;
     }
+    app.load().await;
     let gateway = Gateway::new(app).map_err(|error| Failure::of(&*error))?;
     let stop = stop_signal().map_err(|error| Failure::of(&error))?;
     announce(&format!("http://{address}"), samples, &clock)?;

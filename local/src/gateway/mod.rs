@@ -51,25 +51,24 @@ impl Gateway {
         &self.app
     }
 
-    /// Gives a function an event, and returns its answer, both as the JSON that crosses AWS's wire.
+    /// Gives a function an event as JSON, whatever its route.
     ///
     /// # Errors
-    /// When there is no such function, or the event cannot be read.
-    pub async fn invoke(&self, function: &str, event: &str) -> Result<String, BoxError> {
+    /// When there is no such function, or the event or the answer cannot be read.
+    pub async fn invoke(&self, function: &str, event: &str) -> Result<http::Response<Bytes>, BoxError> {
         let handler = functions::handler(function).ok_or_else(|| format!("there is no function {function}"))?;
-        run(&self.app, handler, event).await
+        answer::response(&run(&self.app, handler, event).await?)
     }
 
     /// Answers a request that came from `source_ip`.
     pub async fn call(&self, request: http::Request<Bytes>, source_ip: IpAddr) -> http::Response<Bytes> {
         let taken = self.routes.find(request.method().as_str(), request.uri().path());
-        let handler = functions::handler(taken.function).expect("checked when the gateway was built");
         let request_id = Uuid::new_v4().to_string();
         let arrival = Arrival { source_ip, at: self.app.clock().now(), request_id: &request_id };
         let Some(event) = usable_host(&request).then(|| event::event(&request, &taken, arrival)).flatten() else {
             return refusal(StatusCode::BAD_REQUEST, "Bad request");
         };
-        match run(&self.app, handler, &event.to_string()).await.and_then(|json| answer::response(&json)) {
+        match self.invoke(taken.function, &event.to_string()).await {
             Ok(response) => response,
             Err(error) => {
                 tracing::error!(error = %error, "a function's event or answer cannot be read");

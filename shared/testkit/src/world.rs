@@ -80,6 +80,7 @@ impl World {
             world.import(seed).await;
         }
         world.settled().await;
+        world.app().load().await;
         world
     }
 
@@ -109,9 +110,10 @@ impl World {
         self.app().table()
     }
 
-    /// Gives a function an event, both as JSON.
-    pub async fn invoke(&self, function: &str, event: &str) -> String {
-        self.gateway.invoke(function, event).await.expect("an event that the runtime can read")
+    /// Gives a function an event as JSON, whatever its route.
+    pub async fn invoke(&self, function: &str, event: &str) -> Reply {
+        let response = self.gateway.invoke(function, event).await.expect("an event and an answer that can be read");
+        Reply::new(function.to_owned(), response)
     }
 
     /// Faults of the table.

@@ -50,6 +50,7 @@ fn arrows_between_layers_point_one_way() {
         ("domain", &[][..]),
         ("cache", &[]),
         ("store", &["domain"]),
+        ("billing", &["domain"]),
         ("web", &["domain"]),
         ("app", &["domain", "store", "cache", "web"]),
         ("testkit", &["domain", "store", "cache", "web", "app", "local"]),

@@ -135,7 +135,9 @@ impl Table {
         now: Timestamp,
         out: &mut Vec<String>,
     ) -> Result<(), StoreError> {
-        let (root, right) = (stored.root.clone().unwrap_or_default(), &counted.account.root);
+        let (mut root, mut right) = (stored.root.clone().unwrap_or_default(), counted.account.root.clone());
+        right.leave_out_as(&root);
+        root.leave_out_as(&right);
         differ(out, "contact counters", &root.contacts, &right.contacts);
         differ(out, "job counters", &root.jobs, &right.jobs);
         differ(out, "newest job with contacts", &root.last_extraction, &right.last_extraction);

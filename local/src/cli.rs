@@ -114,14 +114,23 @@ impl From<BadLines> for OnError {
     }
 }
 
-/// Reads the command line. `Ok(Err(text))` is help that was asked for.
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Asked {
+    /// This text.
+    Help(String),
+    /// A run.
+    Run(Arguments),
+}
+
+/// Reads the command line.
 ///
 /// # Errors
 /// [`Failure::Usage`], one line, for anything that cannot be used.
-pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Result<Arguments, String>, Failure> {
+pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Asked, Failure> {
     let arguments = match Arguments::try_parse_from(words) {
         Ok(arguments) => arguments,
-        Err(error) if !error.use_stderr() => return Ok(Err(error.to_string())),
+        Err(error) if !error.use_stderr() => return Ok(Asked::Help(error.to_string())),
         Err(error) => return Err(Failure::Usage(one_line(&error.to_string()))),
     };
     let Server { port, cache, no_demo } = &arguments.server;
@@ -129,7 +138,7 @@ pub fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Resu
     if let (Some(command), Some((option, _))) = (&arguments.command, given) {
         return Err(Failure::Usage(format!("{option} is of the server, not of {}", command.name())));
     }
-    Ok(Ok(arguments))
+    Ok(Asked::Run(arguments))
 }
 
 impl Command {
@@ -189,7 +198,11 @@ mod tests {
 
     fn parsed(line: &str) -> Result<Arguments, String> {
         let words = std::iter::once("local").chain(line.split_whitespace()).map(Into::into);
-        parse(words).map(|read| read.expect("no help")).map_err(|failure| failure.to_string())
+        match parse(words) {
+            Ok(Asked::Run(arguments)) => Ok(arguments),
+            Ok(Asked::Help(text)) => panic!("help: {text}"),
+            Err(failure) => Err(failure.to_string()),
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ mod token;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use cli::{Arguments, Command};
+use cli::{Arguments, Asked, Command};
 use failure::Failure;
 use store::Table;
 use table::{Opened, Place};
@@ -32,7 +32,14 @@ pub use settings::DEVELOPMENT_SECRET;
 /// Runs the command line: everything that the binary does.
 #[must_use]
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
-    match cli::parse(words).and_then(|read| read.map_or_else(|help| Ok(print!("{help}")), |arguments| run(&arguments))) {
+    let done = cli::parse(words).and_then(|asked| match asked {
+        Asked::Help(text) => {
+            print!("{text}");
+            Ok(())
+        }
+        Asked::Run(arguments) => run(&arguments),
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let text = failure.to_string();

@@ -142,3 +142,93 @@ async fn a_failing_table_is_503_and_never_zeros() {
     world.get("/api/health").await.expect_status(200).expect_json("", json!({"status": "OK"}));
     world.get("/api/dashboard/data").await.expect_status(200).expect_json("/data/metrics/totalContacts", 2);
 }
+
+#[tokio::test]
+async fn activity_has_a_line_for_each_status() {
+    let mut data = seed("u1").job("COMPLETED", "2026-03-04T10:05:00.000Z", 1);
+    for (minute, status, name) in
+        [(4, "PROCESSING", json!("a.pdf")), (3, "CANCELLED", json!(null)), (2, "FAILED", json!(null)), (1, "COMPLETED", json!(null))]
+    {
+        data = data.job_with(
+            json!({"status": status, "fileName": name, "createdAt": format!("2026-03-04T10:0{minute}:00.000Z")}),
+            2 * u64::from(minute == 1),
+        );
+    }
+    let old = json!({"status": "FAILED", "createdAt": "2026-01-20T10:00:00.000Z"});
+    let world = World::with(&[data.job_with(old, 0)]).await;
+    let reply = world.get("/api/dashboard/activity").await.expect_status(200);
+    let lines = [
+        ("contacts", "success", "1 contact extracted from day3.pdf"),
+        ("processing", "processing", "Processing a.pdf..."),
+        ("upload", "success", "Call sheet uploaded: Unknown file"),
+        ("error", "error", "Extraction failed for call sheet"),
+        ("contacts", "success", "2 contacts extracted from call sheet"),
+    ];
+    for (at, (kind, status, message)) in lines.into_iter().enumerate() {
+        reply
+            .expect_json(&format!("/data/{at}/type"), kind)
+            .expect_json(&format!("/data/{at}/status"), status)
+            .expect_json(&format!("/data/{at}/message"), message);
+    }
+    reply.expect_json("/data/2/fileName", json!(null)).expect_json("/data/0/contactsCount", 1).expect_absent("/data/5");
+}
+
+#[tokio::test]
+async fn an_unlimited_plan_has_no_limits_and_no_reason() {
+    let world = World::with(&[seed("u1").usage("2026-03", 5_000).subscription("enterprise", "trialing")]).await;
+    world
+        .get("/api/dashboard/data")
+        .await
+        .expect_status(200)
+        .expect_json("/data/usage/uploadsLimit", -1)
+        .expect_json("/data/usage/canUpload", true)
+        .expect_absent("/data/usage/reason")
+        .expect_json("/data/actions/canUpgrade", false);
+    world.get("/api/usage/limits").await.expect_json("/data/warnings", json!([]));
+}
+
+#[tokio::test]
+async fn both_limits_are_warned_of_and_uploads_come_first() {
+    let world = World::with(&[seed("u1").usage("2026-03", 1).job("COMPLETED", "2026-03-04T10:00:00.000Z", 10)]).await;
+    let reply = world.get("/api/dashboard/warnings").await.expect_status(200);
+    reply
+        .expect_json(
+            "/data/warnings/0",
+            json!({"type": "error", "message": "You've reached your upload limit of 1 for this month.", "action": "upgrade"}),
+        )
+        .expect_json("/data/warnings/1/message", "You've reached your contact limit of 10. Consider upgrading your plan.")
+        .expect_absent("/data/warnings/2")
+        .expect_json("/data/canUpload", false);
+}
+
+#[tokio::test]
+async fn missing_empty_and_blank_roles_are_one_group() {
+    let mut data = seed("u1").job("COMPLETED", "2026-03-04T10:00:00.000Z", 0);
+    for role in [json!(null), json!(""), json!("  "), json!("Grip"), json!("Gaffer"), json!("Gaffer")] {
+        data = data.contact(json!({"role": role}));
+    }
+    let world = World::with(&[data]).await;
+    let groups = json!([{"role": "Unknown", "count": 3}, {"role": "Gaffer", "count": 2}, {"role": "Grip", "count": 1}]);
+    world
+        .get("/api/contacts/stats")
+        .await
+        .expect_status(200)
+        .expect_json("/data/contactsByRole", groups)
+        .expect_json("/data/averageContactsPerJob", 6);
+}
+
+#[tokio::test]
+async fn a_subscription_that_ended_gives_the_free_limits() {
+    let world =
+        World::with(&[seed("u1").subscription("price_professional_monthly", "canceled"), seed("u2").subscription("starter", "unpaid")])
+            .await;
+    world.get("/api/usage/current").await.expect_json("/data/uploadsLimit", 1);
+    world
+        .get("/api/billing/customer")
+        .await
+        .expect_json("/hasSubscription", false)
+        .expect_json("/status", "inactive")
+        .expect_absent("/customer");
+    world.as_user("u2").get("/api/billing/customer").await.expect_json("/hasSubscription", true).expect_json("/status", "unpaid");
+    world.as_user("u2").get("/api/usage/current").await.expect_json("/data/uploadsLimit", 1);
+}

@@ -143,3 +143,57 @@ async fn large_answers_travel_compressed_when_asked_for() {
         assert_eq!(reply.json, plain.json);
     }
 }
+
+#[tokio::test]
+async fn nothing_is_read_for_a_deleted_account_and_nothing_written() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-04T10:15:00.000Z", 2).deleted()]).await;
+    let rows = json!({"contacts": [{"name": "Mara"}]});
+    world.post("/api/extraction/save-contacts", &rows).await.expect_status(401).expect_json("/error", "User not found");
+    for path in ["/api/contacts/00000002-0000-7000-8000-000000000001", "/api/extraction/job/00000001-0000-7000-8000-000000000001"] {
+        world.delete(path).await.expect_status(401).expect_json("/error", "User not found");
+    }
+}
+
+#[tokio::test]
+async fn odd_paths_and_parameters_never_become_an_internal_error() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-04T10:15:00.000Z", 2)]).await;
+    let long = "x".repeat(9_000);
+    for path in [
+        "/api/contacts/%00",
+        "/api/contacts/%ff%fe",
+        "/api/contacts/%2e%2e",
+        "/api/contacts/a%2Fb",
+        "/api/contacts/'%20OR%201=1",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "//evil.example/api/jobs",
+        "/api/contacts?%ff=%ff",
+        "/api/contacts?page=%00",
+        "/api/contacts?page=1&page=x",
+        "/api/contacts?limit=1e3",
+        "/api/contacts?&&=&",
+        "/api/jobs?cursor=%F0%9F%98%80",
+        "/api/contacts/stats?jobId=%20",
+        "/api/contacts?sortBy=%24where",
+    ] {
+        let reply = world.get(path).await;
+        assert!([200, 400, 404].contains(&reply.status), "{path}: {}", reply.status);
+        assert!(reply.json["success"].is_boolean(), "{path}: {}", reply.json);
+    }
+    for path in [format!("/api/contacts/{long}"), format!("/{long}")] {
+        world.get(&path).await.expect_status(404);
+    }
+    for path in [format!("/api/contacts?cursor={long}"), format!("/api/contacts?role={long}"), format!("/api/contacts/stats?jobId={long}")]
+    {
+        world.get(&path).await.expect_status(400);
+    }
+}
+
+#[tokio::test]
+async fn a_revision_that_nobody_gave_out_asks_for_nothing() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-04T10:15:00.000Z", 2)]).await;
+    for rev in ["x", "-1", "99999999999999999999", "999", ""] {
+        world.send("GET", "/api/dashboard/data", &[("x-rev", rev)], b"").await.expect_status(200).expect_header("x-rev", "1");
+    }
+    let foreign = [("cookie", "rev=7.00000000; rev=x; rev=")];
+    world.send("GET", "/api/dashboard/data", &foreign, b"").await.expect_status(200).expect_header("x-rev", "1");
+}

@@ -143,7 +143,7 @@ mod tests {
         for endpoint in web::endpoints::ENDPOINTS {
             let methods: &[&str] = if endpoint.method == "GET" { &["GET", "HEAD"] } else { &[endpoint.method] };
             for method in methods {
-                let path = endpoint.path.replace('{', "").replace('}', "");
+                let path = endpoint.path.replace(['{', '}'], "");
                 assert_eq!(routes.find(method, &path).function, endpoint.function, "{method} {path}");
             }
         }

@@ -155,6 +155,7 @@ impl Account {
         if self.root.jobs.with_contacts == 0 {
             self.root.last_extraction = None;
         }
+        self.root.trim();
         self.stats.rev = self.root.rev;
         self.stats.deleted_at = self.root.deleted_at;
         self.stats.contacts = self.root.contacts;

@@ -9,10 +9,12 @@ use crate::{Billing, Job, JobId, JobStatus, Month, Rev, Timestamp, Usage};
 
 /// Jobs kept for the activity feed.
 pub const FEED_LEN: usize = 10;
-/// Bytes of a file name kept in the feed, as JSON; a longer one is read from its job, so that the root stays within 4 KB.
-const FEED_NAME_BYTES_MAX: usize = 100;
+/// Bytes of a file name kept in the feed, as JSON with its quotes; a longer one is read from its job, so that the root stays within 4 KB.
+const FEED_NAME_BYTES_MAX: usize = 102;
 /// Months of usage kept in the root, newest first to stay.
 const MONTHS_MAX: usize = 24;
+/// Bytes of the root as JSON: with its keys the item stays within 4 KB.
+const BYTES_MAX: usize = 3_900;
 
 /// Counters over all contacts of the user.
 pub type ContactCounts = Counts;
@@ -59,7 +61,7 @@ impl JobKey {
 pub enum FeedName {
     /// The name itself, or none.
     Known(Option<String>),
-    /// Too long for the root: `true`; the job item has it.
+    /// Left out, because it or the root is too long: `true`; the job item has it.
     Long(bool),
 }
 
@@ -83,16 +85,26 @@ pub struct FeedJob {
 impl From<&Job> for FeedJob {
     fn from(job: &Job) -> Self {
         let file_name = match &job.file_name {
-            Some(name) if json_bytes(name) > FEED_NAME_BYTES_MAX => FeedName::Long(true),
+            Some(name) if json_len(name) > FEED_NAME_BYTES_MAX => FeedName::Long(true),
             name => FeedName::Known(name.clone()),
         };
         Self { key: JobKey::of(job), status: job.status, file_name, contacts: job.counts.all }
     }
 }
 
-/// Bytes of a text in JSON without its quotes: escapes can make it six times as long.
-fn json_bytes(text: &str) -> usize {
-    serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2)
+impl FeedName {
+    /// What leaving it out saves.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Known(Some(name)) => json_len(name),
+            Self::Known(None) | Self::Long(_) => 0,
+        }
+    }
+}
+
+/// Bytes as JSON: escapes can make a text six times as long.
+pub(crate) fn json_len(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).expect("plain structs with text keys serialize").len()
 }
 
 /// The pre-aggregated item of a user.
@@ -151,6 +163,34 @@ impl Root {
 
     pub(crate) fn feed_remove(&mut self, id: JobId) {
         self.feed.retain(|entry| entry.key.1 != id);
+    }
+
+    /// Leaves out what has another home, the longest file names first, then the oldest months, until it is one read unit.
+    pub(crate) fn trim(&mut self) {
+        while json_len(self) > BYTES_MAX {
+            if let Some(entry) =
+                self.feed.iter_mut().max_by_key(|entry| entry.file_name.bytes()).filter(|entry| entry.file_name.bytes() > 0)
+            {
+                entry.file_name = FeedName::Long(true);
+            } else if self.usage.len() > 1 {
+                self.usage.pop_first();
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Leaves out here what `other` leaves out of the feed and the months: two states of the same jobs may differ in that.
+    pub fn leave_out_as(&mut self, other: &Self) {
+        for entry in &mut self.feed {
+            let left_out = |same: &FeedJob| same.key == entry.key && matches!(same.file_name, FeedName::Long(_));
+            if entry.file_name.bytes() > 0 && other.feed.iter().any(left_out) {
+                entry.file_name = FeedName::Long(true);
+            }
+        }
+        if let Some((first, _)) = other.usage.first_key_value() {
+            self.usage = self.usage.split_off(first);
+        }
     }
 
     /// Whether older jobs are missing from the feed.

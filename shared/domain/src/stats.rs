@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::contact::Counts;
-use crate::root::JobKey;
+use crate::root::{JobKey, json_len};
 use crate::{Rev, Timestamp};
 
 /// Name of the group of contacts without a role (D5).
@@ -14,8 +14,8 @@ pub(crate) const UNKNOWN_ROLE: &str = "Unknown";
 pub(crate) const UNKNOWN_PRODUCTION: &str = "unknown";
 /// Bytes of one kind of groups kept in the item; further groups live in items of their own.
 const GROUP_BYTES_MAX: usize = 24 * 1024;
-/// What a group costs beside its name: quotes, colon, comma and count.
-const GROUP_OVERHEAD_BYTES: usize = 12;
+/// What a group costs beside its name in quotes: colon, comma and count.
+const GROUP_OVERHEAD_BYTES: usize = 10;
 /// Hours kept before the newest: 31 days.
 const HOURS_KEPT: i64 = 31 * 24;
 
@@ -65,7 +65,7 @@ impl Groups {
 }
 
 fn cost(name: &str) -> usize {
-    name.len() + GROUP_OVERHEAD_BYTES
+    json_len(&name) + GROUP_OVERHEAD_BYTES
 }
 
 /// Contacts by hour of creation, sparse, over the newest 31 days.

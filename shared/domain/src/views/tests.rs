@@ -30,6 +30,7 @@ fn job(n: u128, status: JobStatus, created: &str) -> Job {
         created_at: at(created),
         updated_at: at(created),
         completed_at: None,
+        saving: None,
         counts: Counts::default(),
     }
 }
@@ -346,4 +347,35 @@ fn the_root_stays_within_one_read_unit() {
     let bytes = serde_json::to_vec(&account.root).unwrap().len();
     assert!(bytes < 3_900, "{bytes} bytes");
     assert!(account.root.feed.iter().any(|job| matches!(job.file_name, FeedName::Long(true))));
+}
+
+#[test]
+fn the_longest_file_names_leave_the_root_first_and_then_the_oldest_months() {
+    let mut account = Account::new(user());
+    subscribe(&mut account, "starter", "active", Some("sub_1"));
+    for n in 0..10 {
+        let name = "x".repeat(20 + n as usize * 5);
+        account.add_job(&Job { file_name: Some(name), ..job(n, JobStatus::Processing, "2026-03-04T10:00:00Z") });
+    }
+    for n in 0..24 {
+        account.set_usage(Month::from_index(24_000 + n), Usage { jobs_processed: u64::MAX, ..Usage::default() });
+    }
+    account.commit(now());
+    assert!(account.root.feed.iter().all(|job| matches!(job.file_name, FeedName::Known(Some(_)))));
+
+    let mut billing = account.root.billing.clone();
+    billing.customer.as_mut().unwrap().name = Some("n".repeat(1_300));
+    account.set_billing(billing.clone());
+    account.commit(now());
+    let known = account.root.feed.iter().filter(|job| matches!(job.file_name, FeedName::Known(_))).count();
+    assert!((1..10).contains(&known) && account.root.usage.len() == 24, "{known} names");
+    assert!(matches!(account.root.feed.last().unwrap().file_name, FeedName::Known(_)), "the shortest stays");
+
+    billing.customer.as_mut().unwrap().name = Some("n".repeat(1_900));
+    account.set_billing(billing);
+    account.commit(now());
+    assert!(account.root.feed.iter().all(|job| job.file_name == FeedName::Long(true)));
+    assert!((1..24).contains(&account.root.usage.len()), "{} months", account.root.usage.len());
+    assert!(account.root.usage.contains_key(&Month::from_index(24_023)), "the newest month stays");
+    assert!(serde_json::to_vec(&account.root).unwrap().len() <= 3_900);
 }

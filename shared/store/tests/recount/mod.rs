@@ -75,17 +75,27 @@ impl Raw {
         same(out, "root: contacts", &root["contacts"], &counted.all.json());
         same(out, "root: jobs", &root["jobs"], &counted.job_counters());
         same(out, "root: newest job with contacts", &root["last_extraction"], &counted.last_extraction());
+        // The root has the newest months, all of up to 24 unless it would grow beyond 4 KB.
         let usage: Map<String, Value> = self.of("USAGE#").map(|(month, item)| (month.to_owned(), body(item))).collect();
-        let newest = usage.len().saturating_sub(24);
-        let usage: Map<String, Value> = usage.into_iter().skip(newest).collect();
+        let kept = root["usage"].as_object().map_or(0, Map::len);
+        let least = if self.items["ROOT"]["body"].as_s().unwrap().len() > 3_000 { 1 } else { 24 };
+        same(out, "root: months of usage", &(kept < least.min(usage.len()) || kept > 24), &false);
+        let usage: Map<String, Value> = usage.iter().skip(usage.len().saturating_sub(kept)).map(|(k, v)| (k.clone(), v.clone())).collect();
         same(out, "root: usage", &root["usage"], &Value::Object(usage));
         let billing = self.items.get("BILLING").map_or_else(|| json!({}), body);
         same(out, "root: billing", &root["billing"], &billing);
-        let feed: Vec<Value> = counted.jobs.iter().rev().take(10).map(Job::feed_entry).collect();
+        let mut feed: Vec<Value> = counted.jobs.iter().rev().take(10).map(Job::feed_entry).collect();
+        for (entry, stored) in feed.iter_mut().zip(root["feed"].as_array().unwrap()) {
+            // A name may be left out to keep the root within 4 KB.
+            if stored["f"] == true && entry["f"].is_string() {
+                entry["f"] = json!(true);
+            }
+        }
         same(out, "root: feed", &root["feed"], &Value::Array(feed));
     }
 
     fn stats(&self, out: &mut Vec<String>, stats: &Value, root: &Value, counted: &Counted, now: Timestamp) {
+        same(out, "rev in the stats", &stats["rev"], &root["rev"]);
         same(out, "stats: contacts", &stats["contacts"], &counted.all.json());
         same(out, "stats: jobs with contacts", &stats["jobs_with_contacts"], &counted.job_counters()["c"]);
         same(out, "stats: newest job with contacts", &stats["last_extraction"], &counted.last_extraction());

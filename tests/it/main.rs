@@ -6,6 +6,8 @@ mod dashboard;
 mod edge;
 mod events;
 mod faults;
+mod processes;
 mod round_trips;
 mod save_contacts;
+mod servers;
 mod tidy;

@@ -68,10 +68,21 @@ impl Memory {
         }
     }
 
-    /// Bytes of all entries.
+    /// All that decides what a scope replies next.
     #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+    pub(crate) fn fingerprint(&self, key: &str) -> String {
+        let Some(hash) = self.hashes.get(key) else { return String::new() };
+        let mut revs: Vec<_> = hash.entries.iter().map(|(field, (header, _))| (field, header.rev)).collect();
+        revs.sort_unstable();
+        format!("{:?} {} {revs:?}", hash.incarnation, hash.floor)
+    }
+
+    /// Ends all leases of a scope.
+    #[cfg(test)]
+    pub(crate) fn end_leases(&mut self, key: &str) {
+        if let Some(hash) = self.hashes.get_mut(key) {
+            hash.leases.clear();
+        }
     }
 
     /// Keys that are there.

@@ -12,7 +12,7 @@ use crate::types::Entry;
 const OVERHEAD_BYTES: usize = 128;
 
 /// Entries by key and field.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Near {
     window_ms: u64,
     bytes_max: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Asked {
     pub(crate) request_ms: i64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     entry: Entry,
     asked: Asked,

@@ -27,7 +27,7 @@ pub struct Counted {
 }
 
 /// The running counters.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Counters {
     by_label: BTreeMap<String, BTreeMap<(Outcome, Tier), u64>>,
     counted: Counted,

@@ -18,7 +18,7 @@ use crate::port::Incarnation;
 use crate::types::Answer;
 
 /// What a flight's result rests on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Evidence {
     /// The moment before the source or the cache was asked.
     pub(super) asked: u64,
@@ -39,14 +39,24 @@ pub(super) enum Landed {
     Nothing,
 }
 
+impl Landed {
+    #[cfg(test)]
+    pub(super) fn rev(&self) -> Option<u64> {
+        match self {
+            Self::Answer(answer, _) => Some(answer.entry.rev),
+            Self::Outage | Self::Nothing => None,
+        }
+    }
+}
+
 /// The flights of a process. A newer flight for an entry takes the place of an older one, which still lands for those who joined it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
     newest: BTreeMap<String, ReadId>,
     flights: BTreeMap<ReadId, Flight>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Flight {
     name: String,
     /// Unknown until the source is asked.
@@ -106,6 +116,17 @@ impl Flights {
     pub(super) fn leave(&mut self, id: ReadId, read: &Read) {
         if matches!(read.state, State::Joined) {
             self.flights.values_mut().for_each(|flight| flight.joiners.retain(|joiner| *joiner != id));
+        }
+    }
+
+    /// Hashes all that decides how flights go on.
+    #[cfg(test)]
+    pub(super) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        self.newest.hash(hasher);
+        for (leader, flight) in &self.flights {
+            (leader, &flight.joiners, &flight.evidence).hash(hasher);
+            flight.result.as_ref().map(Landed::rev).hash(hasher);
         }
     }
 

@@ -94,7 +94,7 @@ pub(crate) struct CoreConfig {
 }
 
 /// What one process knows. See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Core {
     config: CoreConfig,
     near: Near,
@@ -202,6 +202,13 @@ impl Core {
     #[cfg(test)]
     pub(crate) fn under_way(&self) -> (usize, usize) {
         (self.reads.len(), self.flights.len())
+    }
+
+    /// Hashes all that decides what this process does next.
+    #[cfg(test)]
+    pub(crate) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
+        self.reads.values().for_each(|read| read.fingerprint(hasher));
+        self.flights.fingerprint(hasher);
     }
 
     /// Bytes of the in-process tier.

@@ -1,5 +1,6 @@
 //! One read: what it asked, what it learnt so far, and the answers that it can give from that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,7 +65,7 @@ pub(super) enum State {
 /// A read under way.
 #[derive(Debug, Clone)]
 pub(super) struct Read {
-    pub(super) spec: Spec,
+    pub(super) spec: Arc<Spec>,
     pub(super) state: State,
     /// The moment at which the client asked.
     pub(super) began: u64,
@@ -114,7 +115,7 @@ impl Spec {
 impl Read {
     pub(super) fn new(spec: Spec, began: u64, asked: Asked) -> Self {
         Self {
-            spec,
+            spec: Arc::new(spec),
             state: State::Looking,
             began,
             asked,
@@ -131,16 +132,30 @@ impl Read {
         }
     }
 
+    /// Hashes all that decides how this read goes on.
+    #[cfg(test)]
+    pub(super) fn fingerprint(&self, hasher: &mut impl std::hash::Hasher) {
+        use std::hash::Hash;
+        std::mem::discriminant(&self.state).hash(hasher);
+        match &self.state {
+            State::Filling(answer) => answer.entry.rev.hash(hasher),
+            State::Landed(landed) => landed.rev().hash(hasher),
+            _ => {}
+        }
+        (self.began, self.floor, &self.incarnation_seen, &self.opened, &self.proposed, &self.evidence, self.leads, self.joined)
+            .hash(hasher);
+    }
+
     /// Looks at the entry.
     pub(super) fn looks_up(&mut self) -> Effect {
-        let Spec { keys, field, etags, .. } = &self.spec;
+        let Spec { keys, field, etags, .. } = &*self.spec;
         self.round_trips += 1;
         Effect::Cache(Command::Read { key: keys.entries.clone(), field: field.clone(), etags: etags.clone() })
     }
 
     /// Looks at the copy that may be served while the source fails.
     pub(super) fn looks_up_copy(&mut self) -> Effect {
-        let Spec { keys, field, etags, .. } = &self.spec;
+        let Spec { keys, field, etags, .. } = &*self.spec;
         self.round_trips += 1;
         Effect::Cache(Command::Read { key: keys.stale.clone(), field: field.clone(), etags: etags.clone() })
     }

@@ -86,8 +86,8 @@ impl Timestamp {
     #[must_use]
     pub fn month(self) -> Month {
         let date = self.utc();
-        let year = u16::try_from(date.year()).expect("clamped to the years 1970 to 9999");
-        Month(year * 12 + u16::from(u8::from(date.month())) - 1)
+        let year = u32::try_from(date.year()).expect("clamped to the years 1970 to 9999");
+        Month(year * 12 + u32::from(u8::from(date.month())) - 1)
     }
 
     /// The last moment of the same UTC calendar month, rounded down to a day: days left after today.
@@ -147,12 +147,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// A UTC calendar month, shown as `yyyy-mm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Month(u16);
+pub struct Month(u32);
 
 impl Month {
     /// The month `index` months after January of year 0.
     #[must_use]
-    pub const fn from_index(index: u16) -> Self {
+    pub const fn from_index(index: u32) -> Self {
         Self(index)
     }
 }
@@ -166,7 +166,7 @@ impl fmt::Display for Month {
 impl FromStr for Month {
     type Err = InvalidTimestamp;
     fn from_str(text: &str) -> Result<Self, InvalidTimestamp> {
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u16>().ok()).flatten();
+        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
         match text.split_once('-') {
             Some((year, month)) if year.len() == 4 && month.len() == 2 => match (digits(year), digits(month)) {
                 (Some(year @ 1970..), Some(month @ 1..=12)) => Ok(Self(year * 12 + month - 1)),
@@ -215,7 +215,10 @@ mod tests {
         assert_eq!(last.month().to_string(), "2026-02");
         assert_eq!(last.plus_ms(1).month().to_string(), "2026-03");
         assert_eq!((last.days_left_in_month(), last.plus_ms(1).days_left_in_month()), (0, 30));
-        assert_eq!("2026-12".parse::<Month>().unwrap().to_string(), "2026-12");
+        for month in ["1970-01", "2026-12", "5462-01", "9999-12"] {
+            assert_eq!(month.parse::<Month>().unwrap().to_string(), month);
+            assert_eq!(format!("{month}-01T00:00:00Z").parse::<Timestamp>().unwrap().month().to_string(), month);
+        }
         for bad in ["2026-13", "2026-00", "26-01", "2026-1", "2026-+1", "x"] {
             assert!(bad.parse::<Month>().is_err(), "{bad}");
         }

@@ -339,7 +339,7 @@ fn the_root_stays_within_one_read_unit() {
         let name = "x".repeat(100 + n as usize * 20);
         account.add_job(&Job { file_name: Some(name), ..job(n, JobStatus::Processing, "2026-03-04T10:00:00Z") });
         account.set_usage(
-            Month::from_index(24_000 + n as u16),
+            Month::from_index(24_000 + n as u32),
             Usage { jobs_processed: 1_000_000, contacts_extracted: 1_000_000, api_calls: 1_000_000 },
         );
     }

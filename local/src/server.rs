@@ -79,6 +79,8 @@ async fn serve_connection(stream: TcpStream, peer: IpAddr, gateway: Gateway, mut
         async move { Ok::<_, Infallible>(answer(gateway, request, peer).await.map(Full::new)) }
     });
     let connection = http1::Builder::new()
+        // A client may close its side and still wait for the answer.
+        .half_close(true)
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)

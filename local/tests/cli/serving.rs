@@ -1,8 +1,15 @@
 //! The server over real HTTP.
 
-use crate::NOW;
-use crate::run::{Serving, bearer, text};
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use local::embedded::Embedded;
 use serde_json::Value;
+
+use crate::run::{Serving, bearer, local, text};
+use crate::{CONTACT, NOW, lines};
 
 #[test]
 fn the_sample_requests_work_when_pasted() {
@@ -81,4 +88,130 @@ fn two_requests_share_a_connection() {
     let answer =
         server.raw("GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_eq!((answer.matches("HTTP/1.1 200").count(), answer.matches("HTTP/1.1 404").count()), (1, 1), "{}", text(answer.as_bytes()));
+}
+
+#[test]
+fn another_servers_table_is_created_filled_and_served() {
+    let other = Embedded::memory().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("accounts.ndjson");
+    std::fs::write(&file, lines()).unwrap();
+    let imported = local(&["import", file.to_str().unwrap(), "--dynamodb", other.endpoint()]);
+    assert!(imported.status.success(), "{}", text(&imported.stderr));
+    let server = Serving::start(&["--dynamodb", other.endpoint(), "--now", NOW]);
+    let token = bearer(&["--now", NOW]);
+    assert_eq!(server.get(&format!("/api/contacts/{CONTACT}"), &token).1["data"]["name"], "Mara Quill");
+    assert_eq!(server.send("DELETE", &format!("/api/contacts/{CONTACT}"), &token).0, 200);
+    assert_eq!(server.get("/api/contacts/stats", &token).1["data"]["totalContacts"], 0);
+    assert_eq!(server.stop("INT"), Some(0));
+}
+
+#[test]
+fn a_client_that_hangs_up_does_not_undo_its_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("accounts.ndjson"), folder.path().to_str().unwrap());
+    std::fs::write(&file, lines()).unwrap();
+    assert!(local(&["import", file.to_str().unwrap(), "--data", data]).status.success());
+    let server = Serving::start(&["--data", data, "--now", NOW]);
+    let token = bearer(&["--now", NOW]);
+    let total = || server.get("/api/contacts/stats", &token).1["data"]["totalContacts"].clone();
+    assert_eq!(total(), 1);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    write!(stream, "DELETE /api/contacts/{CONTACT} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n").unwrap();
+    drop(stream);
+    let until = Instant::now() + Duration::from_secs(10);
+    while total() != 0 {
+        assert!(Instant::now() < until, "the contact is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_half_request_does_not_keep_the_server_from_stopping() {
+    let server = Serving::start(&["--no-demo"]);
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    stream.write_all(b"POST /api/extraction/save-contacts HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{").unwrap();
+    let before = Instant::now();
+    assert_eq!(server.stop("INT"), Some(0));
+    assert!(before.elapsed() < Duration::from_secs(8));
+}
+
+#[test]
+fn the_clock_may_stand_at_either_end_of_time() {
+    for now in ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"] {
+        let server = Serving::start(&["--now", now]);
+        let token = server.announced.split("Bearer ").nth(1).and_then(|rest| rest.split('\'').next()).expect("a token").to_owned();
+        assert_eq!(server.get("/api/dashboard/data", &token).0, 200, "{now}");
+        assert_eq!(server.get("/api/dashboard/activity", &token).0, 200, "{now}");
+    }
+}
+
+/// A Valkey server of the test's own.
+struct Valkey(Child, u16);
+
+impl Valkey {
+    fn start() -> Self {
+        let path = std::env::var("VALKEY_SERVER").unwrap_or_else(|_| from_setup());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+        let child = Command::new(&path).args(arguments).stdout(Stdio::null()).spawn();
+        let valkey = Self(child.unwrap_or_else(|error| panic!("{path}: {error}: run ./scripts/setup")), port);
+        let until = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(Instant::now() < until, "it does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        valkey
+    }
+}
+
+impl Drop for Valkey {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The path that ./scripts/setup wrote.
+fn from_setup() -> String {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/env");
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}: run ./scripts/setup"));
+    let line = text.lines().find_map(|line| line.strip_prefix("export VALKEY_SERVER="));
+    line.expect("./scripts/setup writes it").to_owned()
+}
+
+#[test]
+fn a_real_cache_answers_and_is_told_of_changes() {
+    let valkey = Valkey::start();
+    let folder = tempfile::tempdir().unwrap();
+    let (file, data) = (folder.path().join("accounts.ndjson"), folder.path().to_str().unwrap());
+    std::fs::write(&file, lines()).unwrap();
+    assert!(local(&["import", file.to_str().unwrap(), "--data", data]).status.success());
+    let server = Serving::start(&["--data", data, "--now", NOW, "--cache", &format!("redis://127.0.0.1:{}", valkey.1)]);
+    let token = bearer(&["--now", NOW]);
+    let ask = || {
+        let answer = server.raw(format!(
+            "GET /api/contacts/stats HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+        ));
+        let status = answer.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("cache-status: ").map(str::to_owned));
+        (status.expect("a Cache-Status"), answer.contains(r#""totalContacts":1"#))
+    };
+    assert!(ask().1);
+    let (status, one) = ask();
+    assert!(status.contains("; hit") && one, "{status}");
+    assert_eq!(server.send("DELETE", &format!("/api/contacts/{CONTACT}"), &token).0, 200);
+    assert!(!ask().1);
+    assert!(ask().0.contains("; hit"));
+    // Without its cache the server goes on.
+    drop(valkey);
+    for _ in 0..3 {
+        assert!(!ask().1);
+    }
+    assert_eq!(server.stop("INT"), Some(0));
+}
+
+#[test]
+fn a_cache_that_cannot_be_reached_is_no_reason_not_to_start() {
+    let server = Serving::start(&["--no-demo", "--now", NOW, "--cache", "redis://127.0.0.1:1"]);
+    assert_eq!(server.get("/api/dashboard/data", &bearer(&["--now", NOW])).0, 200);
 }

@@ -74,3 +74,75 @@ pub(super) fn token(iam: &Iam, now: SystemTime) -> Option<String> {
     instructions.apply_to_request_http1x(&mut request);
     Some(request.uri().to_string().trim_start_matches("http://").to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::Credentials;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const SERVERLESS: &str = "<DescribeServerlessCachesResponse><DescribeServerlessCachesResult><ServerlessCaches><member>\
+        <Endpoint><Address>one.cache</Address><Port>6390</Port></Endpoint></member></ServerlessCaches>\
+        </DescribeServerlessCachesResult></DescribeServerlessCachesResponse>";
+    const NO_SERVERLESS: &str = "<DescribeServerlessCachesResponse><DescribeServerlessCachesResult><ServerlessCaches/>\
+        </DescribeServerlessCachesResult></DescribeServerlessCachesResponse>";
+    const GROUP: &str = "<DescribeReplicationGroupsResponse><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup>\
+        <TransitEncryptionEnabled>false</TransitEncryptionEnabled><NodeGroups><NodeGroup><PrimaryEndpoint><Address>two.cache</Address>\
+        <Port>6379</Port></PrimaryEndpoint></NodeGroup></NodeGroups></ReplicationGroup></ReplicationGroups>\
+        </DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>";
+    const NO_GROUP: &str = "<DescribeReplicationGroupsResponse><DescribeReplicationGroupsResult><ReplicationGroups/>\
+        </DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>";
+
+    fn aws(endpoint: Option<String>) -> Aws {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("session".to_owned()), None, "test");
+        Aws { region: "eu-west-1".to_owned(), credentials, endpoint }
+    }
+
+    #[test]
+    fn a_token_is_a_presigned_request_to_connect() {
+        let iam = |serverless| Iam { user: "api".to_owned(), name: "sheets".to_owned(), serverless, aws: aws(None) };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let password = token(&iam(true), now).unwrap();
+        assert!(password.starts_with("sheets/?Action=connect&User=api&ResourceType=ServerlessCache&"), "{password}");
+        for part in [
+            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
+            "X-Amz-Credential=AKIDEXAMPLE%2F20231114%2Feu-west-1%2Felasticache%2Faws4_request",
+            "X-Amz-Date=20231114T221320Z",
+            "X-Amz-Expires=900",
+            "X-Amz-SignedHeaders=host",
+            "X-Amz-Security-Token=session",
+            "X-Amz-Signature=",
+        ] {
+            assert!(password.contains(part), "{part} is not in {password}");
+        }
+        assert!(!password.contains("secret") && !token(&iam(false), now).unwrap().contains("ResourceType"));
+    }
+
+    /// Answers each request of the service, and says what was found.
+    async fn discovered(replies: &'static [&'static str]) -> Result<String, Trouble> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let serve = async {
+            for reply in replies {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let _ = stream.read(&mut [0; 8_192]).await.unwrap();
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", reply.len());
+                stream.write_all(format!("{head}{reply}").as_bytes()).await.unwrap();
+            }
+        };
+        let aws = aws(Some(endpoint));
+        let (found, ()) = tokio::join!(discover("sheets", &aws), serve);
+        found.map(|info| format!("{:?}", info.addr()))
+    }
+
+    #[tokio::test]
+    async fn an_endpoint_is_found_by_the_name_of_a_serverless_cache_or_a_replication_group() {
+        let serverless = discovered(&[SERVERLESS]).await.unwrap();
+        assert!(serverless.starts_with("TcpTls") && serverless.contains("one.cache") && serverless.contains("6390"), "{serverless}");
+        let group = discovered(&[NO_SERVERLESS, GROUP]).await.unwrap();
+        assert!(group.starts_with("Tcp(") && group.contains("two.cache"), "{group}");
+        assert_eq!(discovered(&[NO_SERVERLESS, NO_GROUP]).await, Err(Trouble::Unreachable));
+    }
+}

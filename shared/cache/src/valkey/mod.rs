@@ -5,6 +5,8 @@ mod connection;
 mod login;
 mod replies;
 mod scripts;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,87 @@
+//! Sockets that look like a cache and are none.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How a fake treats a command. It lets clients log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Never replies, not even to a login.
+    Mute,
+    /// Logs in, then never replies.
+    MuteLater,
+    /// Replies long after anybody waits.
+    Slow,
+    /// Ends the connection in the middle of a reply.
+    Dying,
+    /// Replies with something that is no protocol.
+    Garbage,
+    /// Replies in the protocol, with the wrong kinds of values.
+    Nonsense,
+}
+
+/// A fake on a port of its own.
+pub(super) struct Fake {
+    pub(super) url: String,
+    commands: Arc<AtomicU32>,
+}
+
+impl Fake {
+    pub(super) async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let commands = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&commands);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, manner, Arc::clone(&count)));
+            }
+        });
+        Self { url, commands }
+    }
+
+    /// Commands that arrived, logins aside.
+    pub(super) fn commands(&self) -> u32 {
+        self.commands.load(Ordering::Relaxed)
+    }
+}
+
+async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let length = match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            Ok(length) => length,
+        };
+        let text = String::from_utf8_lossy(&buffer[..length]).to_ascii_uppercase();
+        let is_command = text.contains("HMGET") || text.contains("EVALSHA") || text.contains("\r\nEVAL\r\n");
+        commands.fetch_add(u32::from(is_command), Ordering::Relaxed);
+        let reply: Option<&[u8]> = match manner {
+            Manner::Mute => None,
+            _ if !is_command => {
+                let logins = "+OK\r\n".repeat(text.matches("SETINFO").count().max(1));
+                let _ = stream.write_all(logins.as_bytes()).await;
+                continue;
+            }
+            Manner::MuteLater => None,
+            Manner::Slow => {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                Some(b"*4\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n*2\r\n$1\r\n1\r\n$1\r\n1\r\n")
+            }
+            Manner::Dying => {
+                let _ = stream.write_all(b"*4\r\n$32\r\n0123456789").await;
+                return;
+            }
+            Manner::Garbage => Some(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            Manner::Nonsense => Some(b"*4\r\n:1\r\n:2\r\n:3\r\n+x\r\n+later\r\n"),
+        };
+        if let Some(reply) = reply {
+            // Whoever hung up does not need the reply.
+            let _ = stream.write_all(reply).await;
+        }
+    }
+}

@@ -1,4 +1,5 @@
 //! Rebuilding: whatever was damaged is named, repaired, and right by an independent recount.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod recount;
 mod server;
@@ -45,7 +46,7 @@ fn contact(n: u128) -> Contact {
         id: ContactId(Uuid::from_u128(1000 + n)),
         job_id: job(n % 3).id,
         name: format!("Crew {n}"),
-        email: (n % 2 == 0).then(|| "a@b.test".into()),
+        email: n.is_multiple_of(2).then(|| "a@b.test".into()),
         phone: None,
         role: Some(format!("{n:03}{}", "é".repeat(90))),
         company: None,

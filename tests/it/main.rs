@@ -1,8 +1,10 @@
 //! Scenarios, models and tidy checks, one binary.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod cache;
 mod contacts;
 mod dashboard;
+mod dead_letters;
 mod edge;
 mod events;
 mod faults;

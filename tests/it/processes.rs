@@ -84,7 +84,7 @@ impl Run {
     /// Reads until the run is over; every other reader sends back the highest revision that it has seen.
     async fn keep_reading(&self, number: usize) {
         let mut highest = 0;
-        let sends_token = number % 2 == 0;
+        let sends_token = number.is_multiple_of(2);
         for turn in number.. {
             if self.over.load(Ordering::SeqCst) {
                 return;

@@ -140,8 +140,7 @@ pub struct Process {
 impl Process {
     /// Starts the binary `local` and waits until it says that it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child =
-            Command::new(binary()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("local starts");
+        let mut child = Command::new(binary()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("local starts");
         let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         let host = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
         Self { child, host: host.expect("local says where it listens") }

@@ -159,3 +159,36 @@ fn documents_name_what_exists() {
     assert!(read("ARCHITECTURE.md").lines().count() < 150, "ARCHITECTURE.md has grown");
     assert!(read(".ci/run").contains("scripts/test"));
 }
+
+/// Words in capitals with an underscore between quotes: names of variables, and a few words of other tables.
+fn variables(text: &str) -> BTreeSet<String> {
+    let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let quoted = production.split('"').skip(1).step_by(2);
+    let named = |word: &&str| word.contains('_') && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    quoted.filter(named).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_runbook_names_every_setting_and_the_template_no_other() {
+    const NO_SETTINGS: [&str; 4] = ["RATE_LIMIT_EXCEEDED", "NEW_AND_OLD_IMAGES", "TRIM_HORIZON", "PAST_DUE"];
+    let mut known = BTreeSet::new();
+    for under in ["shared/app/src", "shared/cache/src", "shared/store/src", "shared/web/src", "functions"] {
+        known.extend(sources(under).iter().filter(|(name, _)| !name.contains("tests")).flat_map(|(_, text)| variables(text)));
+    }
+    known.insert("STAGE".to_owned());
+    let runbook = read("docs/runbook.md");
+    for variable in known.iter().filter(|variable| !NO_SETTINGS.contains(&variable.as_str())) {
+        assert!(runbook.contains(&format!("`{variable}`")), "docs/runbook.md does not name {variable}");
+    }
+    let documented: BTreeSet<&str> = runbook.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    for variable in documented.iter().filter(|word| word.contains('_') && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')) {
+        assert!(known.contains(*variable), "docs/runbook.md names {variable}, which nothing reads");
+    }
+    let template = read("template.yaml");
+    for block in template.split("Variables:").skip(1) {
+        for line in block.lines().skip(1).take_while(|line| line.starts_with("        ") && line.contains(':')) {
+            let variable = line.trim().split(':').next().unwrap_or_default();
+            assert!(known.contains(variable), "template.yaml sets {variable}, which nothing reads");
+        }
+    }
+}

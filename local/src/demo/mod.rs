@@ -62,7 +62,7 @@ pub fn write(out: &mut impl Write, now: Timestamp) -> io::Result<()> {
     let month = start_of_month(now);
     let mut rng = SmallRng::seed_from_u64(u64::from_be_bytes(*b"callshee"));
     line(out, &json!({"type": "user", "id": USER, "stripeCustomerId": "cus_DemoHalyard"}))?;
-    line(out, &subscription(month, &mut rng))?;
+    line(out, &subscription(month, now, &mut rng))?;
     let productions: Vec<Uuid> = PRODUCTIONS.iter().map(|_| id(&mut rng)).collect();
     for ((name, about), id) in PRODUCTIONS.iter().zip(&productions) {
         let created = start_of_month_before(month, MONTHS);
@@ -79,17 +79,20 @@ pub fn write(out: &mut impl Write, now: Timestamp) -> io::Result<()> {
     Ok(())
 }
 
-fn subscription(month: Timestamp, rng: &mut SmallRng) -> Value {
-    let start = month.minus_days(12);
+/// Paid from the tenth to the tenth.
+fn subscription(month: Timestamp, now: Timestamp, rng: &mut SmallRng) -> Value {
+    let tenth = |first: Timestamp| first.plus_days(9);
+    let first = if tenth(month) <= now { month } else { start_of_month_before(month, 1) };
+    let next = start_of_month(first.plus_days(31));
     json!({
         "type": "subscription", "id": id(rng), "userId": USER, "status": "active", "priceId": "price_starter_monthly",
         "stripeCustomerId": "cus_DemoHalyard", "stripeSubscriptionId": "sub_DemoHalyard",
-        "currentPeriodStart": start, "currentPeriodEnd": start.plus_days(45), "cancelAtPeriodEnd": false,
+        "currentPeriodStart": tenth(first), "currentPeriodEnd": tenth(next), "cancelAtPeriodEnd": false,
         "createdAt": start_of_month_before(month, MONTHS), "customer": {"email": EMAIL, "name": "Ines Halyard"},
     })
 }
 
-/// Four call sheets in most weeks' work, each month; those of this month that lie before `now`, and one that is being read right now.
+/// Six call sheets a month, as far as they lie before `now`, and one that is being read right now.
 fn sheets(month: Timestamp, now: Timestamp, rng: &mut SmallRng) -> Vec<Sheet> {
     let mut sheets = Vec::new();
     for back in (0..MONTHS).rev() {
@@ -205,6 +208,8 @@ mod tests {
             for line in &lines {
                 *counts.entry(line["type"].as_str().unwrap()).or_default() += 1;
                 assert!(line["createdAt"].as_str().is_none_or(|created| created <= now), "{line}");
+                assert!(line["currentPeriodStart"].as_str().is_none_or(|start| start <= now), "{line}");
+                assert!(line["currentPeriodEnd"].as_str().is_none_or(|end| end > now), "{line}");
             }
             assert!((320..=460).contains(&counts["contact"]), "{now}: {counts:?}");
             assert_eq!((counts["production"], counts["subscription"], counts["user"]), (5, 1, 1));

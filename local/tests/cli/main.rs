@@ -3,6 +3,7 @@
 mod failures;
 mod run;
 mod serving;
+mod valkey;
 
 use run::{Serving, bearer, local, text};
 use serde_json::Value;

@@ -1,14 +1,14 @@
 //! The server over real HTTP.
 
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use local::embedded::Embedded;
 use serde_json::Value;
 
 use crate::run::{Serving, bearer, local, text};
+use crate::valkey::Valkey;
 use crate::{CONTACT, NOW, lines};
 
 #[test]
@@ -146,40 +146,6 @@ fn the_clock_may_stand_at_either_end_of_time() {
     }
 }
 
-/// A Valkey server of the test's own.
-struct Valkey(Child, u16);
-
-impl Valkey {
-    fn start() -> Self {
-        let path = std::env::var("VALKEY_SERVER").unwrap_or_else(|_| from_setup());
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let arguments = ["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-        let child = Command::new(&path).args(arguments).stdout(Stdio::null()).spawn();
-        let valkey = Self(child.unwrap_or_else(|error| panic!("{path}: {error}: run ./scripts/setup")), port);
-        let until = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(Instant::now() < until, "it does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        valkey
-    }
-}
-
-impl Drop for Valkey {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The path that ./scripts/setup wrote.
-fn from_setup() -> String {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/env");
-    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{file}: {error}: run ./scripts/setup"));
-    let line = text.lines().find_map(|line| line.strip_prefix("export VALKEY_SERVER="));
-    line.expect("./scripts/setup writes it").to_owned()
-}
-
 #[test]
 fn a_real_cache_answers_and_is_told_of_changes() {
     let valkey = Valkey::start();
@@ -187,7 +153,7 @@ fn a_real_cache_answers_and_is_told_of_changes() {
     let (file, data) = (folder.path().join("accounts.ndjson"), folder.path().to_str().unwrap());
     std::fs::write(&file, lines()).unwrap();
     assert!(local(&["import", file.to_str().unwrap(), "--data", data]).status.success());
-    let server = Serving::start(&["--data", data, "--now", NOW, "--cache", &format!("redis://127.0.0.1:{}", valkey.1)]);
+    let server = Serving::start(&["--data", data, "--now", NOW, "--cache", &valkey.url()]);
     let token = bearer(&["--now", NOW]);
     let ask = || {
         let answer = server.raw(format!(

@@ -1,6 +1,7 @@
 //! Counters of what the cache did, for whoever exports metrics.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::limits::LABELS_MAX;
 use crate::port::Filled;
@@ -22,8 +23,16 @@ pub struct Counted {
     pub troubles: BTreeMap<Trouble, u64>,
     /// Looks that found something that this program did not write.
     pub damaged: u64,
+    /// Commands sent to a server, and the time that all and the slowest of them took, connecting included.
+    pub round_trips: u64,
+    /// See `round_trips`.
+    pub round_trip_total: Duration,
+    /// See `round_trips`.
+    pub round_trip_max: Duration,
     /// Bytes of the in-process tier now.
     pub process_bytes: usize,
+    /// Whether the server is left alone now.
+    pub breaker_open: bool,
 }
 
 /// The running counters.
@@ -52,6 +61,12 @@ impl Counters {
 
     pub(crate) fn troubled(&mut self, trouble: Trouble) {
         *self.counted.troubles.entry(trouble).or_default() += 1;
+    }
+
+    pub(crate) fn round_trip(&mut self, took: Duration) {
+        self.counted.round_trips += 1;
+        self.counted.round_trip_total += took;
+        self.counted.round_trip_max = self.counted.round_trip_max.max(took);
     }
 
     pub(crate) fn damaged(&mut self) {

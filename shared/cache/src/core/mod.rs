@@ -10,6 +10,7 @@ mod steps;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -191,6 +192,11 @@ impl Core {
     /// Counts a command that no read made.
     pub(crate) fn count_trouble(&mut self, trouble: Trouble) {
         self.counters.troubled(trouble);
+    }
+
+    /// Counts the time of a command.
+    pub(crate) fn count_round_trip(&mut self, took: Duration) {
+        self.counters.round_trip(took);
     }
 
     /// What was counted since the last call.

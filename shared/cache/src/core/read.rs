@@ -248,3 +248,72 @@ fn fresh_until(header: &Header) -> i64 {
     let until_ms = header.wall_ms.saturating_add_unsigned(header.fresh_ms);
     until_ms.min(hour(header.wall_ms).saturating_add(HOUR_MS))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Times;
+    use crate::types::{Scope, View};
+
+    const HOUR: i64 = HOUR_MS;
+
+    fn read(now_ms: i64, min_rev: u64) -> Read {
+        let view = View { name: "v", page: false, fresh_for: Duration::from_secs(300), stale_if_error: false };
+        let ask = Ask { scope: Scope::User("u"), view, min_rev: Some(min_rev), etags: &[], now_ms };
+        Read::new(Spec::of(&ask, 1, Purpose::Answer), 1, Asked { times: Times { mono_ms: 0, wall_ms: 0 }, request_ms: now_ms })
+    }
+
+    /// An entry of rev 5 that was made at a wall clock and stored at 1,000,000 of the server's, and is fresh for 300 s.
+    fn seen(wall_ms: i64, floor: u64, age_ms: i64) -> Seen {
+        let entry = Entry { rev: 5, status: 200, body: Bytes::new(), gzip: false, etag: String::new(), extra: String::new() };
+        let header = Header { stored_ms: 1_000_000, ..Header::of(&entry, 300_000, wall_ms) };
+        let server_ms = 1_000_000_u64.checked_add_signed(age_ms).unwrap();
+        Seen { floor, entry: Some((header, Bytes::new())), server_ms, ..Seen::default() }
+    }
+
+    #[test]
+    fn an_entry_is_a_hit_only_while_every_condition_holds() {
+        let day = 480_000 * HOUR;
+        for (made_ms, now_ms, age_ms, floor, min_rev, expected) in [
+            (day, day, 0, 5, 5, Some(Outcome::Hit)),
+            (day, day, 0, 6, 5, None),
+            (day, day, 0, 5, 6, None),
+            // The server's clock.
+            (day, day, 299_999, 0, 0, Some(Outcome::Hit)),
+            (day, day, 300_000, 0, 0, Some(Outcome::SoftStale)),
+            (day, day, 330_000, 0, 0, Some(Outcome::SoftStale)),
+            (day, day, 330_001, 0, 0, None),
+            (day, day, -1, 0, 0, None),
+            // The request's clock.
+            (day, day + 299_999, 0, 0, 0, Some(Outcome::Hit)),
+            (day, day + 300_000, 0, 0, 0, Some(Outcome::SoftStale)),
+            (day, day + 330_001, 0, 0, 0, None),
+            (day + 5, day, 0, 0, 0, Some(Outcome::Hit)),
+            // The hour: the entry would be fresh for longer, but counts the contacts of another one.
+            (day + HOUR - 1_000, day + HOUR - 1, 0, 0, 0, Some(Outcome::Hit)),
+            (day + HOUR - 1_000, day + HOUR, 0, 0, 0, Some(Outcome::SoftStale)),
+            (day + HOUR - 1_000, day + HOUR + 30_001, 0, 0, 0, None),
+            (day, day - 1, 0, 0, 0, None),
+            (i64::MAX, i64::MIN, 0, 0, 0, None),
+            (i64::MIN, i64::MAX, 0, 0, 0, None),
+        ] {
+            let answer = read(now_ms, min_rev).entry_answer(&seen(made_ms, floor, age_ms));
+            assert_eq!(answer.map(|answer| answer.outcome), expected, "made {made_ms}, now {now_ms}, age {age_ms}, floor {floor}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_good_for_a_day_by_both_clocks_and_never_below_the_token() {
+        let day = 480_000 * HOUR;
+        for (now_ms, age_ms, min_rev, good) in [
+            (day, 86_399_999, 5, true),
+            (day, 86_400_000, 5, false),
+            (day + 86_399_999, 0, 5, true),
+            (day + 86_400_000, 0, 5, false),
+            (day, 0, 6, false),
+        ] {
+            let answer = read(now_ms, min_rev).copy_answer(&seen(day, 99, age_ms));
+            assert_eq!(answer.is_some(), good, "now {now_ms}, age {age_ms}, token {min_rev}");
+        }
+    }
+}

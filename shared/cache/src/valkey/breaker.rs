@@ -41,6 +41,11 @@ impl Breaker {
         Some(Admission { breaker: self, probe })
     }
 
+    /// Whether nobody gets leave now.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        self.lock().open_until.is_some_and(|until| now < until)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,23 +1,27 @@
 //! The one connection of a process: opened when needed, dropped when it is no good any more.
 
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 use secrecy::ExposeSecret;
-use tokio::sync::Mutex;
+use tokio::sync::OnceCell;
 
 use super::login;
 use super::replies::Failure;
 use crate::config::{Config, Place};
 use crate::types::Trouble;
 
-/// Time to connect, TLS and login included; also the time to wait for another caller who is connecting.
-const CONNECT: Duration = Duration::from_millis(100);
-/// Time to connect in init, when a full processor is there and nobody waits.
+/// Time that a command waits for a connection, TLS and login included.
+pub(super) const CONNECT: Duration = Duration::from_millis(100);
+/// Time to connect in init, when a full processor is there and nobody waits, and for an attempt that nobody waits for any more.
 const CONNECT_IN_INIT: Duration = Duration::from_millis(300);
-/// Time to look up an endpoint.
+/// Time to look up an endpoint, and to connect to it if that was not possible in init.
 const DISCOVER: Duration = Duration::from_secs(1);
 /// A login by IAM ends after 12 hours: the connection is replaced before.
 const LOGIN_AGE_MAX: Duration = Duration::from_secs(11 * 3_600);
@@ -26,18 +30,26 @@ const TIMEOUTS_MAX: u32 = 2;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct Link(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     config: Config,
+    /// The address, once it is known.
+    found: OnceCell<ConnectionInfo>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
-    /// The address, once it is known.
-    found: Option<ConnectionInfo>,
     open: Option<Open>,
+    /// All who need a connection wait for the same attempt, which goes on when they give up: the next command finds it done.
+    attempt: Option<Shared<BoxFuture<'static, Opened>>>,
     opened: u64,
 }
+
+/// A connection and what to report about it under, or why there is none.
+type Opened = Result<(MultiplexedConnection, Ticket), Trouble>;
 
 struct Open {
     connection: MultiplexedConnection,
@@ -54,87 +66,95 @@ impl Link {
     pub(super) fn new(config: Config) -> Self {
         // Only the first call in a process decides, and all of them would decide the same.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        Self { config, state: Mutex::default() }
+        Self(Arc::new(Inner { config, found: OnceCell::new(), state: Mutex::default() }))
     }
 
     /// Finds the server and connects. Not reaching it is no error: later commands try again.
     pub(super) async fn warm_up(&self) {
-        let mut state = self.state.lock().await;
-        let found = tokio::time::timeout(DISCOVER, self.find(&mut state)).await;
-        if !matches!(found, Ok(Ok(_))) {
+        if !matches!(tokio::time::timeout(DISCOVER, self.0.find()).await, Ok(Ok(_))) {
             tracing::warn!("the cache's endpoint was not found");
-            return;
-        }
-        if !matches!(tokio::time::timeout(CONNECT_IN_INIT, self.open(&mut state, CONNECT_IN_INIT)).await, Ok(Ok(_))) {
-            tracing::warn!("the cache was not reached in init");
+        } else if let Err(trouble) = self.get(CONNECT_IN_INIT).await {
+            tracing::warn!(%trouble, "the cache was not reached in init");
         }
     }
 
-    /// The connection, opened if there is none.
-    pub(super) async fn get(&self) -> Result<(MultiplexedConnection, Ticket), Trouble> {
-        let got = tokio::time::timeout(CONNECT, async {
-            let mut state = self.state.lock().await;
-            if self.config.iam.is_some() && state.open.as_ref().is_some_and(Open::is_old) {
+    /// The connection, opened if there is none, if that is possible within `limit`.
+    pub(super) async fn get(&self, limit: Duration) -> Opened {
+        let attempt = {
+            let mut state = self.0.lock();
+            if self.0.config.iam.is_some() && state.open.as_ref().is_some_and(Open::is_old) {
                 state.open = None;
             }
-            match &state.open {
-                Some(open) => Ok((open.connection.clone(), open.ticket)),
-                None => self.open(&mut state, CONNECT).await,
+            if let Some(open) = &state.open {
+                return Ok((open.connection.clone(), open.ticket));
             }
-        });
-        got.await.unwrap_or(Err(Trouble::Timeout))
+            let start = || {
+                let task = tokio::spawn(Arc::clone(&self.0).open());
+                async { task.await.unwrap_or(Err(Trouble::Unreachable)) }.boxed().shared()
+            };
+            state.attempt.get_or_insert_with(start).clone()
+        };
+        tokio::time::timeout(limit, attempt).await.unwrap_or(Err(Trouble::Timeout))
     }
 
     /// Takes in how a command went, and drops the connection if it is no good.
-    pub(super) async fn report(&self, ticket: Ticket, failure: Option<&Failure>) {
-        let Some(failure) = failure else { return self.settle(ticket, |timeouts| *timeouts = 0, false).await };
-        let timed_out = failure.trouble == Trouble::Timeout;
-        self.settle(ticket, |timeouts| *timeouts += u32::from(timed_out), failure.connection_is_bad).await;
-    }
-
-    async fn settle(&self, ticket: Ticket, count: impl FnOnce(&mut u32), bad: bool) {
-        // Whoever holds the lock is connecting, so this connection is gone already.
-        let Ok(mut state) = self.state.try_lock() else { return };
+    pub(super) fn report(&self, ticket: Ticket, failure: Option<&Failure>) {
+        let mut state = self.0.lock();
         let Some(open) = state.open.as_mut().filter(|open| open.ticket == ticket) else { return };
-        count(&mut open.timeouts);
-        if bad || open.timeouts >= TIMEOUTS_MAX {
+        open.timeouts = match failure {
+            Some(failure) => open.timeouts + u32::from(failure.trouble == Trouble::Timeout),
+            None => 0,
+        };
+        if open.timeouts >= TIMEOUTS_MAX || failure.is_some_and(|failure| failure.connection_is_bad) {
             state.open = None;
         }
     }
+}
 
-    async fn find(&self, state: &mut State) -> Result<ConnectionInfo, Trouble> {
-        if let Some(found) = &state.found {
-            return Ok(found.clone());
-        }
-        let info = match &self.config.place {
-            Some(Place::Url(url)) => url.expose_secret().into_connection_info().map_err(|_| Trouble::Unreachable)?,
-            Some(Place::Name(name, aws)) => login::discover(name, aws).await?,
-            None => return Err(Trouble::Off),
+impl Inner {
+    async fn find(&self) -> Result<&ConnectionInfo, Trouble> {
+        let find = || async {
+            let info = match &self.config.place {
+                Some(Place::Url(url)) => url.expose_secret().into_connection_info().map_err(|_| Trouble::Unreachable)?,
+                Some(Place::Name(name, aws)) => login::discover(name, aws).await?,
+                None => return Err(Trouble::Off),
+            };
+            Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
         };
-        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        state.found = Some(info.clone());
-        Ok(info)
+        self.found.get_or_try_init(find).await
     }
 
-    async fn open(&self, state: &mut State, limit: Duration) -> Result<(MultiplexedConnection, Ticket), Trouble> {
-        let mut info = self.find(state).await?;
+    async fn open(self: Arc<Self>) -> Opened {
+        let result = tokio::time::timeout(DISCOVER, self.connect()).await.unwrap_or(Err(Trouble::Timeout));
+        let mut state = self.lock();
+        state.attempt = None;
+        let connection = result?;
+        state.opened += 1;
+        let ticket = Ticket(state.opened);
+        let since = (Instant::now(), SystemTime::now());
+        state.open = Some(Open { connection: connection.clone(), ticket, since, timeouts: 0 });
+        Ok((connection, ticket))
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, Trouble> {
+        let mut info = self.find().await?.clone();
         if let Some(iam) = &self.config.iam {
             let token = login::token(iam, SystemTime::now()).ok_or(Trouble::Refused)?;
-            info = info.clone().set_redis_settings(info.redis_settings().clone().set_username(&iam.user).set_password(token));
+            let settings = info.redis_settings().clone().set_username(&iam.user).set_password(token);
+            info = info.set_redis_settings(settings);
         }
         let client = match &self.config.ca_pem {
             Some(pem) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.clone().into_bytes()) }),
             None => Client::open(info),
         };
         let client = client.map_err(|_| Trouble::Unreachable)?;
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(None);
-        let connection =
-            client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| Failure::from(error).trouble)?;
-        state.opened += 1;
-        let ticket = Ticket(state.opened);
-        let since = (Instant::now(), SystemTime::now());
-        state.open = Some(Open { connection: connection.clone(), ticket, since, timeouts: 0 });
-        Ok((connection, ticket))
+        // Every command has a limit of its own, so the connection needs none.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_IN_INIT)).set_response_timeout(None);
+        client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| Failure::from(error).trouble)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -145,8 +165,9 @@ impl Open {
     }
 }
 
-impl std::fmt::Debug for Open {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Open").field("ticket", &self.ticket).field("timeouts", &self.timeouts).finish_non_exhaustive()
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let open = self.open.as_ref().map(|open| open.ticket);
+        f.debug_struct("State").field("open", &open).field("connecting", &self.attempt.is_some()).finish_non_exhaustive()
     }
 }

@@ -11,10 +11,10 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::port::{Command, PortResult};
+use crate::port::{Command, PortResult, Reply};
 use crate::types::Trouble;
 use breaker::Breaker;
-use connection::Link;
+use connection::{CONNECT, Link};
 use scripts::Scripts;
 
 /// Time of one command.
@@ -39,25 +39,55 @@ impl Valkey {
         self.link.warm_up().await;
     }
 
-    /// Runs a command. A connection that turns out to be dropped, as after a freeze, is replaced and the command sent once more: every
-    /// command may be repeated without harm.
+    /// Whether calls are refused without asking the server.
+    pub(crate) fn is_left_alone(&self) -> bool {
+        self.breaker.is_open(Instant::now())
+    }
+
+    /// Runs a command within `budget`. A connection that turns out to be dropped, as after a freeze, is replaced and the command sent
+    /// once more: every command may be repeated without harm.
     pub(crate) async fn call(&self, command: Command, budget: Duration) -> PortResult {
-        let Some(admission) = self.breaker.admit(Instant::now()) else { return Err(Trouble::BreakerOpen) };
-        let mut result = self.attempt(&command, budget.min(COMMAND)).await;
-        if matches!(result, Err((Trouble::Unreachable, true))) {
-            result = self.attempt(&command, budget.min(COMMAND)).await;
+        let started = Instant::now();
+        let Some(admission) = self.breaker.admit(started) else { return Err(Trouble::BreakerOpen) };
+        let mut tried = self.attempt(&command, budget).await;
+        if tried == Err(Tried::Dropped) {
+            tried = self.attempt(&command, budget.saturating_sub(started.elapsed())).await;
         }
-        let result = result.map_err(|(trouble, _)| trouble);
-        // A refusal comes from a server that is well enough to answer quickly.
+        let result = match tried {
+            Ok(reply) => Ok(reply),
+            // The caller was in a hurry: that says nothing about the server.
+            Err(Tried::Hurried) => return Err(Trouble::Timeout),
+            Err(Tried::Dropped) => Err(Trouble::Unreachable),
+            Err(Tried::Failed(trouble)) => Err(trouble),
+        };
+        // A refusal comes from a server that is well enough to answer.
         admission.verdict(matches!(result, Ok(_) | Err(Trouble::Refused)), Instant::now());
         result
     }
 
-    /// One try. The flag says whether the connection had worked before.
-    async fn attempt(&self, command: &Command, limit: Duration) -> Result<crate::port::Reply, (Trouble, bool)> {
-        let (mut connection, ticket) = self.link.get().await.map_err(|trouble| (trouble, false))?;
-        let outcome = tokio::time::timeout(limit, self.scripts.run(&mut connection, command)).await.unwrap_or(Err(Trouble::Timeout.into()));
-        self.link.report(ticket, outcome.as_ref().err()).await;
-        outcome.map_err(|failure| (failure.trouble, true))
+    async fn attempt(&self, command: &Command, budget: Duration) -> Result<Reply, Tried> {
+        let started = Instant::now();
+        let (mut connection, ticket) = match self.link.get(budget.min(CONNECT)).await {
+            Ok(got) => got,
+            Err(Trouble::Timeout) if budget < CONNECT => return Err(Tried::Hurried),
+            Err(trouble) => return Err(Tried::Failed(trouble)),
+        };
+        let limit = budget.saturating_sub(started.elapsed()).min(COMMAND);
+        let ran = tokio::time::timeout(limit, self.scripts.run(&mut connection, command)).await.unwrap_or(Err(Trouble::Timeout.into()));
+        self.link.report(ticket, ran.as_ref().err());
+        ran.map_err(|failure| match failure.trouble {
+            Trouble::Unreachable => Tried::Dropped,
+            trouble => Tried::Failed(trouble),
+        })
     }
+}
+
+/// A try that gave no reply.
+#[derive(Debug, PartialEq, Eq)]
+enum Tried {
+    /// The caller had less time than a connection may take.
+    Hurried,
+    /// The connection had worked and does no longer.
+    Dropped,
+    Failed(Trouble),
 }

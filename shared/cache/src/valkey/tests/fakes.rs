@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 /// How a fake treats a command. It lets clients log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,12 +23,15 @@ pub(super) enum Manner {
     Garbage,
     /// Replies in the protocol, with the wrong kinds of values.
     Nonsense,
+    /// Takes its time to log in, then acknowledges every bump.
+    SlowLogin,
 }
 
 /// A fake on a port of its own.
 pub(super) struct Fake {
     pub(super) url: String,
     commands: Arc<AtomicU32>,
+    hang_up: Arc<Notify>,
 }
 
 impl Fake {
@@ -35,13 +39,25 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let commands = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&commands);
+        let hang_up = Arc::new(Notify::new());
+        let (count, end) = (Arc::clone(&commands), Arc::clone(&hang_up));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, manner, Arc::clone(&count)));
+                let (serve, end) = (serve(stream, manner, Arc::clone(&count)), Arc::clone(&end));
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = serve => {}
+                        () = end.notified() => {}
+                    }
+                });
             }
         });
-        Self { url, commands }
+        Self { url, commands, hang_up }
+    }
+
+    /// Ends the connections that are open.
+    pub(super) fn hang_up(&self) {
+        self.hang_up.notify_waiters();
     }
 
     /// Commands that arrived, logins aside.
@@ -63,6 +79,9 @@ async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>) 
         let reply: Option<&[u8]> = match manner {
             Manner::Mute => None,
             _ if !is_command => {
+                if manner == Manner::SlowLogin {
+                    tokio::time::sleep(Duration::from_millis(60)).await;
+                }
                 let logins = "+OK\r\n".repeat(text.matches("SETINFO").count().max(1));
                 let _ = stream.write_all(logins.as_bytes()).await;
                 continue;
@@ -77,6 +96,7 @@ async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>) 
                 return;
             }
             Manner::Garbage => Some(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
+            Manner::SlowLogin => Some(b":1\r\n"),
             Manner::Nonsense => Some(b"*4\r\n:1\r\n:2\r\n:3\r\n+x\r\n+later\r\n"),
         };
         if let Some(reply) = reply {

@@ -50,6 +50,31 @@ async fn every_bad_manner_is_answered_by_the_source_and_then_left_alone() {
 }
 
 #[tokio::test]
+async fn a_hurried_invalidation_leaves_a_connection_for_the_next() {
+    let fake = Fake::start(Manner::SlowLogin).await;
+    let cache = Coherent::connect(config(&fake.url)).await;
+    fake.hang_up();
+    let budget = Duration::from_millis(20);
+    let mut tries = 0;
+    while cache.bump("u", 1, budget).await.is_err() {
+        tries += 1;
+        assert!(tries < 100, "connecting takes longer than one bump may wait, so it must go on between bumps");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_only_writes_notices_a_mute_cache_too() {
+    let fake = Fake::start(Manner::MuteLater).await;
+    let cache = Coherent::connect(config(&fake.url)).await;
+    let mut troubles = Vec::new();
+    for rev in 0..6 {
+        troubles.push(cache.bump("u", rev, Duration::from_millis(20)).await.unwrap_err().0);
+    }
+    assert_eq!((troubles[0], troubles[5]), (Trouble::Timeout, Trouble::BreakerOpen), "{troubles:?}");
+}
+
+#[tokio::test]
 async fn out_of_memory_and_read_only_servers_still_serve_what_they_hold() {
     for (name, settings, undo) in [
         ("out of memory", &["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"][..], &["CONFIG SET maxmemory 0"][..]),

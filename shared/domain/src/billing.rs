@@ -87,6 +87,9 @@ pub struct Subscription {
     pub current_period_end: Timestamp,
     /// Whether it ends there.
     pub cancel_at_period_end: bool,
+    /// When it ends if nobody changes that; the end of the period or another moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancels_at: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
 }
@@ -145,6 +148,7 @@ mod tests {
             current_period_start: at,
             current_period_end: at,
             cancel_at_period_end: false,
+            cancels_at: None,
             created_at: at,
         }
     }

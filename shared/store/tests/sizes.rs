@@ -82,6 +82,7 @@ fn billing() -> Billing {
         current_period_start: NOW,
         current_period_end: NOW,
         cancel_at_period_end: false,
+        cancels_at: None,
         created_at: NOW,
     };
     let customer = Customer { id: "c".repeat(60), email: Some("e".repeat(255)), name: Some("🎬".repeat(255)) };

@@ -100,6 +100,7 @@ impl Subscription {
             current_period_end: at(end),
             // Since 2025-09-30 the portal sets only the moment, also when that is the period's end.
             cancel_at_period_end: self.cancels_at(plans).is_some_and(|ends| ends <= end),
+            cancels_at: self.cancels_at(plans).map(at),
             created_at,
         }
     }

@@ -131,6 +131,7 @@ fn imported(stripe_id: Option<&str>) -> FoundUser {
         current_period_start: at,
         current_period_end: at,
         cancel_at_period_end: false,
+        cancels_at: None,
         created_at: at,
     };
     let customer = Customer { id: "cus_1".into(), email: Some("ines@example.test".into()), name: None };

@@ -77,6 +77,7 @@ fn subscribe(account: &mut Account, price: &str, status: &str, stripe_id: Option
             current_period_start: at("2026-03-01T08:00:00Z"),
             current_period_end: at("2026-04-01T08:00:00Z"),
             cancel_at_period_end: false,
+            cancels_at: None,
             created_at: at("2026-01-01T08:00:00Z"),
         }),
     });

@@ -43,6 +43,7 @@ mod tests {
                 current_period_start: at,
                 current_period_end: at,
                 cancel_at_period_end: false,
+                cancels_at: None,
                 created_at: at,
             },
             customer: customer.map(|id| Customer { id: id.into(), email: Some("a@b.c".into()), name: None }),

@@ -154,6 +154,7 @@ fn subscription(fields: &Fields<'_>) -> Result<SubscriptionLine, String> {
         current_period_start: fields.time("currentPeriodStart")?,
         current_period_end: fields.time("currentPeriodEnd")?,
         cancel_at_period_end: fields.flag("cancelAtPeriodEnd")?.unwrap_or(false),
+        cancels_at: None,
         created_at: fields.time("createdAt")?,
     };
     Ok(SubscriptionLine { subscription, customer: customer_id.map(|id| Customer { id, email, name }) })

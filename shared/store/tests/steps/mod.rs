@@ -292,6 +292,7 @@ impl Steps<'_> {
             current_period_start: self.now,
             current_period_end: self.now.plus_days(30),
             cancel_at_period_end: self.rng.random(),
+            cancels_at: None,
             created_at: self.now,
         };
         let customer = Customer { id: "cus_1".into(), email: Some("office@example.test".into()), name: None };

@@ -75,12 +75,17 @@ impl Serving {
 
     /// Sends bytes and reads until the server closes.
     pub fn raw(&self, request: impl AsRef<[u8]>) -> String {
+        text(&self.raw_bytes(request.as_ref()))
+    }
+
+    /// The same with an answer that may be no text.
+    pub fn raw_bytes(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(&self.address).expect("it listens");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-        stream.write_all(request.as_ref()).expect("it reads");
+        stream.write_all(request).expect("it reads");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer");
-        text(&answer)
+        answer
     }
 
     /// Sends a signal; the exit code.

@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use local::embedded::Embedded;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::run::{Serving, bearer, local, text};
@@ -59,6 +61,29 @@ fn requests_that_are_none_are_refused_and_the_server_goes_on() {
     let large = server.raw(head("POST /api/extraction/save-contacts", "Content-Length: 6291457\r\n"));
     assert!(large.starts_with("HTTP/1.1 413 ") && large.ends_with(r#"{"error":"Request body too large","success":false}"#), "{large}");
     assert_eq!(status(head("GET /", "")), "200");
+}
+
+#[test]
+fn damaged_requests_never_get_an_internal_error() {
+    let server = Serving::start(&["--now", NOW]);
+    let token = bearer(&["--now", NOW]);
+    let mut rng = SmallRng::seed_from_u64(7);
+    for round in 0..400 {
+        let path = ["/api/contacts?page=1&search=x", "/api/contacts/5d2d9b0c-7f0a-4c2e-8a51-0c5b6a0d9f11", "/api/jobs"][round % 3];
+        let mut request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nCookie: rev=1.00\r\nConnection: close\r\n\r\n"
+        )
+        .into_bytes();
+        for _ in 0..rng.random_range(1..4) {
+            // Mostly in the line and the first headers, where it matters; the end stays, so that the server need not wait for more.
+            let at = rng.random_range(0..(request.len() - 30).min(if round % 2 == 0 { 60 } else { usize::MAX }));
+            request[at] = rng.random_range(0x20..=0xff);
+        }
+        let answer = server.raw_bytes(&request);
+        let status = String::from_utf8_lossy(&answer).split(' ').nth(1).unwrap_or("closed").to_owned();
+        assert!(!status.starts_with('5'), "{status} for {}", String::from_utf8_lossy(&request));
+    }
+    assert_eq!(server.get("/api/jobs", &token).0, 200);
 }
 
 #[test]

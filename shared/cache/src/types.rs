@@ -42,7 +42,7 @@ pub enum Scope<'a> {
 /// Which answer within a scope, and how long it may be kept.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    /// Name, unique within the scope. Its part before the first `:` is its label in [`crate::Stats`].
+    /// Name, unique within the scope. Its part before the first `:` is its label in [`crate::Counted`].
     pub name: &'a str,
     /// Whether it counts against the page entries of a scope (at most 32).
     pub page: bool,

@@ -1,13 +1,13 @@
 //! All histories of a small world: three readers, two writes, a repeated invalidation, one flush.
 //!
 //! Time stands still and leases never hold anybody up: they are advice, and a reader that does not wait can only do more harm. A command
-//! and its reply are one step, because nothing that a reader does depends on when the reply travels back.
+//! and its reply are one step, because nothing that a reader does depends on when the reply travels back. Readers in processes of their own
+//! look when they begin: a later look sees a higher floor, while what is asked of its answer stays the same.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::loaded;
-use super::world::{keys, view_of};
+use super::{keys, loaded, view_of};
 use crate::core::{Core, CoreConfig, Effect, Event, Purpose, ReadId, Times};
 use crate::memory::Memory;
 use crate::mutation::{self, Mutation};
@@ -121,7 +121,13 @@ impl Small {
                 let push = at == READERS - 1;
                 let (id, effect) = self.cores[process].begin(&ask, if push { Purpose::Push } else { Purpose::Answer }, NOW);
                 self.readers[at] = Reader::Busy { id, required: self.acknowledged, push, next: Next::Sleep };
-                effect
+                match effect {
+                    Effect::Cache(look) if !push && self.cores.len() > 1 => {
+                        let event = self.event(Next::Command(look));
+                        self.cores[process].on(id, event, NOW).effect
+                    }
+                    effect => effect,
+                }
             }
             Reader::Busy { id, next: Next::Load(None), push, required } if mutation::applied(Mutation::RevAfterData) => {
                 self.readers[at] = Reader::Busy { id, required, push, next: Next::Load(Some(self.rev)) };

@@ -5,9 +5,12 @@ mod random;
 mod rules;
 mod world;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
-use crate::types::{Entry, Loaded};
+use crate::keys::ScopeKeys;
+use crate::types::{Entry, Loaded, Scope, View};
 
 /// The answer that a table holds at a revision. The body says what it is, so that a wrong label shows.
 fn entry(user: usize, view: &str, schema: u32, rev: u64) -> Entry {
@@ -24,4 +27,15 @@ fn entry(user: usize, view: &str, schema: u32, rev: u64) -> Entry {
 
 fn loaded(user: usize, view: &str, schema: u32, rev: u64) -> Loaded {
     Loaded { entry: entry(user, view, schema, rev), cacheable: true }
+}
+
+fn keys(user: usize) -> ScopeKeys {
+    ScopeKeys::of(Scope::User(&user.to_string()))
+}
+
+/// The views of the worlds.
+fn view_of(name: &str) -> View<'_> {
+    let page = name.starts_with("page");
+    let fresh_for = Duration::from_secs(if page { 120 } else { 300 });
+    View { name, page, fresh_for, stale_if_error: name == "billing" }
 }

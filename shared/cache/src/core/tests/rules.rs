@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::world::{Environment, PATIENCE_MS, Reader, USERS, World, is_body, view_of};
+use super::world::{Environment, PATIENCE_MS, Reader, USERS, World};
+use super::{entry, view_of};
 use crate::limits::{PAGES_MAX, SCOPE_BYTES_MAX, SOFT_STALE_MS};
 use crate::types::{Answer, Outcome, Tier};
 
@@ -77,7 +78,7 @@ impl Rules {
         if rev > table_rev {
             return broken("from the future");
         }
-        if !answer.not_modified && !is_body(reader, rev, &answer.entry.body) {
+        if !answer.not_modified && answer.entry.body != entry(reader.user, &reader.view, reader.schema, rev).body {
             return broken("body and rev are not one state of this user");
         }
         if rev < reader.min_rev {

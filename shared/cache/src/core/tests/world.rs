@@ -1,18 +1,23 @@
 //! A world in which everything goes wrong: three processes, one cache, one table, and time that only moves by steps.
 
+mod environment;
+mod mishaps;
+mod rest;
+
 use std::collections::BTreeMap;
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+pub(super) use environment::Environment;
+
 use super::rules::Rules;
-use super::{entry, loaded};
-use crate::core::{Core, CoreConfig, Effect, Event, Purpose, ReadId, Times};
-use crate::keys::ScopeKeys;
+use super::{keys, loaded, view_of};
+use crate::core::{Effect, Event, Purpose, ReadId};
 use crate::memory::Memory;
 use crate::mutation::{Mutation, applied};
 use crate::port::Command;
-use crate::types::{Ask, Loaded, Scope, Trouble, View};
+use crate::types::{Ask, Loaded, Scope, Trouble};
 
 pub(super) const USERS: usize = 2;
 pub(super) const ENVIRONMENTS: usize = 3;
@@ -36,18 +41,6 @@ struct Mood {
     lag: u32,
     /// Whether all clients want the same.
     crowd: bool,
-}
-
-/// A process.
-#[derive(Debug)]
-pub(super) struct Environment {
-    pub(super) core: Core,
-    pub(super) schema: u32,
-    pub(super) window_ms: u64,
-    frozen: bool,
-    mono_ms: u64,
-    wall_skew_ms: i64,
-    seed: u64,
 }
 
 /// A read under way, and what was true when it began.
@@ -396,132 +389,4 @@ impl World {
         let (user, rev) = self.stream.swap_remove(at);
         self.send(Owner::Bump { user, rev, stream: true }, Command::Bump { key: keys(user).entries, rev });
     }
-
-    fn trouble(&mut self) {
-        let at = self.rng.random_range(0..ENVIRONMENTS);
-        match self.rng.random_range(0..24) {
-            0 => self.cache = Memory::default(),
-            1..5 => {
-                let keys = self.cache.keys();
-                if !keys.is_empty() {
-                    let key = &keys[self.rng.random_range(0..keys.len())];
-                    self.cache.remove(key);
-                }
-            }
-            5..7 => self.replica = (self.cache.clone(), self.now_ms),
-            7 if self.rng.random_range(0..6) == 0 => {
-                self.cache = self.replica.0.clone();
-                self.rules.failed_over(self.replica.1, self.now_ms);
-            }
-            8..11 if at != 2 => self.environments[at].frozen = true,
-            11..15 => self.environments.iter_mut().for_each(|environment| environment.frozen = false),
-            15 => self.environments[at].wall_skew_ms = self.rng.random_range(-4_000_000..4_000_000),
-            16..18 => self.source_down = !self.source_down && self.rng.random_range(0..2) == 0,
-            18..20 => self.cache_down = !self.cache_down && self.rng.random_range(0..3) == 0,
-            20 if self.rng.random_range(0..4) == 0 => {
-                self.newest_schema += 1;
-                self.restart(at, self.newest_schema);
-            }
-            21 => self.restart(at, self.environments[at].schema),
-            22 => {
-                let user = self.rng.random_range(0..USERS);
-                let command = self.environments[at].core.purge(&keys(user));
-                self.send(Owner::Nobody, command);
-            }
-            _ => {}
-        }
-    }
-
-    /// A process ends and another begins in its place.
-    fn restart(&mut self, at: usize, schema: u32) {
-        self.readers.retain(|(of, _), _| *of != at);
-        let lost = |owner: Owner| matches!(owner, Owner::Read(of, _) if of == at);
-        self.wire.iter_mut().filter(|travelling| lost(travelling.owner)).for_each(|travelling| travelling.owner = Owner::Nobody);
-        let Environment { seed, window_ms, wall_skew_ms, .. } = self.environments[at];
-        self.environments[at] = Environment { wall_skew_ms, ..Environment::new(seed + 1_000_003, schema, window_ms) };
-    }
-
-    /// A client goes away; those who waited too long do in any case.
-    fn give_up_somebody(&mut self) {
-        let late = |reader: &Reader| reader.began_ms + PATIENCE_MS < self.now_ms;
-        let mut names: Vec<_> = self.readers.iter().filter(|(_, reader)| late(reader)).map(|(name, _)| *name).collect();
-        let pick = self.rng.random_range(0..20);
-        names.extend(self.readers.keys().nth(pick).copied());
-        for name in names {
-            self.readers.remove(&name);
-            self.abandon(name);
-            self.wire.iter_mut().for_each(|travelling| {
-                if matches!(travelling.owner, Owner::Read(at, id) if (at, id) == name) {
-                    travelling.owner = Owner::Nobody;
-                }
-            });
-        }
-    }
-
-    fn abandon(&mut self, name: (usize, ReadId)) {
-        for woken in self.environments[name.0].core.abandon(name.1) {
-            if let Some(reader) = self.readers.get_mut(&(name.0, woken)) {
-                reader.next = Next::Wake;
-            }
-        }
-    }
-
-    /// Everything works again and all that is under way comes to its end.
-    pub(super) fn settle(&mut self) -> Result<(), String> {
-        (self.source_down, self.cache_down, self.lossy) = (false, false, false);
-        self.environments.iter_mut().for_each(|environment| (environment.frozen, environment.wall_skew_ms) = (false, 0));
-        for _ in 0..100_000 {
-            self.consume();
-            self.progress()?;
-            self.pass(1, 1);
-            if self.readers.is_empty() && self.wire.is_empty() && self.stream.is_empty() {
-                self.pass(WINDOW_MS, WINDOW_MS);
-                return Ok(());
-            }
-        }
-        Err(format!("never came to rest: {:?}", self.readers))
-    }
-
-    /// Passes time during which nothing happens.
-    pub(super) fn rest(&mut self, ms: u64) {
-        self.pass(ms, ms);
-    }
-
-    /// The end of one undisturbed read by a client that has seen nothing.
-    pub(super) fn calm_read(&mut self, at: usize, user: usize, view: &str) -> Result<(), String> {
-        self.tokens[0][user] = 0;
-        let name = self.ask(at, 0, user, view, false)?;
-        while self.readers.contains_key(&name) {
-            self.progress()?;
-            self.pass(1, 1);
-        }
-        Ok(())
-    }
-}
-
-impl Environment {
-    fn new(seed: u64, schema: u32, window_ms: u64) -> Self {
-        let config = CoreConfig { schema, near_window_ms: window_ms, near_bytes_max: 4_096, cache: true };
-        Self { core: Core::new(config, seed), schema, window_ms, frozen: false, mono_ms: 0, wall_skew_ms: 0, seed }
-    }
-
-    fn times(&self, now_ms: u64) -> Times {
-        Times { mono_ms: self.mono_ms, wall_ms: i64::try_from(now_ms).unwrap() + self.wall_skew_ms }
-    }
-}
-
-pub(super) fn keys(user: usize) -> ScopeKeys {
-    ScopeKeys::of(Scope::User(&user.to_string()))
-}
-
-/// The views of this world.
-pub(super) fn view_of(name: &str) -> View<'_> {
-    let page = name.starts_with("page");
-    let fresh_for = std::time::Duration::from_secs(if page { 120 } else { 300 });
-    View { name, page, fresh_for, stale_if_error: name == "billing" }
-}
-
-/// Whether a body is what the table held at a revision.
-pub(super) fn is_body(reader: &Reader, rev: u64, body: &[u8]) -> bool {
-    entry(reader.user, &reader.view, reader.schema, rev).body == body
 }

@@ -22,6 +22,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("list-jobs", |app, request| Box::pin(list_jobs::handle(app, request))),
     ("list-plans", |app, request| Box::pin(list_plans::handle(app, request))),
     ("save-contacts", |app, request| Box::pin(save_contacts::handle(app, request))),
+    ("stripe-webhook", |app, request| Box::pin(stripe_webhook::handle(app, request))),
     ("warm-session", |app, request| Box::pin(warm_session::handle(app, request))),
 ];
 

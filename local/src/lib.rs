@@ -27,7 +27,7 @@ use table::{Opened, Place};
 /// What is logged without `LOG_LEVEL`. The embedded server warns of every call that it refuses, also of those that are no fault: is there a table?
 const LOG_LEVEL: &str = "warn,dynoxide=error";
 
-pub use settings::DEVELOPMENT_SECRET;
+pub use settings::{DEVELOPMENT_SECRET, DEVELOPMENT_WEBHOOK_SECRET};
 
 /// Runs the command line: everything that the binary does.
 #[must_use]

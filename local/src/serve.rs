@@ -28,7 +28,7 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`Failure::Usage`] for a taken port, a folder, a cache or a variable that cannot be used; [`Failure::Failed`] when the table fails.
 pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
-    let edge = settings::edge()?;
+    let (edge, stripe) = (settings::edge()?, settings::stripe()?);
     let cache = cache(options.cache.as_deref()).await?;
     let port = options.port.unwrap_or(PORT);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
@@ -43,7 +43,7 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let table = opened.table(Some(&feed));
     let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
-    let app = Arc::new(app);
+    let app = Arc::new(app.with_stripe(stripe));
     tokio::spawn(delivery.run(Arc::clone(&app), functions::ON_TABLE_STREAM));
     let samples = created && !options.no_demo;
     if samples {

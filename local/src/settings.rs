@@ -1,6 +1,6 @@
 //! What the process reads from its environment, with the documented defaults of a laptop (D23).
 
-use app::Clock;
+use app::{Clock, StripeConfig};
 use domain::Timestamp;
 use web::edge::EdgeConfig;
 
@@ -9,12 +9,16 @@ use crate::failure::Failure;
 /// Secret of the tokens when `JWT_SECRET` is not set. Everybody knows it: the server listens on loopback only.
 pub const DEVELOPMENT_SECRET: &str = "callsheets-local-development-secret-0000";
 
-/// The environment, with defaults: `JWT_SECRET` is [`DEVELOPMENT_SECRET`], and `STAGE` is `local`, so every localhost origin may call.
+/// Signing secret of Stripe's events when `STRIPE_WEBHOOK_SECRETS` is not set.
+pub const DEVELOPMENT_WEBHOOK_SECRET: &str = "whsec_callsheets_local_development";
+
+/// The environment, with defaults: `JWT_SECRET` is [`DEVELOPMENT_SECRET`], `STRIPE_WEBHOOK_SECRETS` [`DEVELOPMENT_WEBHOOK_SECRET`], and `STAGE` is `local`, so every localhost origin may call.
 #[must_use]
 pub fn lookup(variable: &str) -> Option<String> {
     let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
     given.or_else(|| match variable {
         "JWT_SECRET" => Some(DEVELOPMENT_SECRET.to_owned()),
+        "STRIPE_WEBHOOK_SECRETS" => Some(DEVELOPMENT_WEBHOOK_SECRET.to_owned()),
         "STAGE" => Some("local".to_owned()),
         _ => None,
     })
@@ -26,6 +30,14 @@ pub fn lookup(variable: &str) -> Option<String> {
 /// [`Failure::Usage`] naming the variable that cannot be used.
 pub fn edge() -> Result<EdgeConfig, Failure> {
     EdgeConfig::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// How Stripe's events are checked.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the variable that cannot be used.
+pub fn stripe() -> Result<StripeConfig, Failure> {
+    StripeConfig::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The clock: the system's, or one that stands still.

@@ -12,4 +12,5 @@ mod processes;
 mod round_trips;
 mod save_contacts;
 mod servers;
+mod stripe;
 mod tidy;

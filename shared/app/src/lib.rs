@@ -20,6 +20,7 @@ mod query;
 mod reads;
 mod serve;
 mod stream;
+mod stripe;
 mod warm;
 mod writes;
 
@@ -34,8 +35,9 @@ pub use config::Config;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
 pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
-pub use serve::{Handled, Handler, StreamHandler, consume, respond, serve};
+pub use serve::{Handled, Handler, StreamHandler, consume, respond, serve, serve_webhook};
 pub use stream::StreamBatch;
+pub use stripe::StripeConfig;
 pub use web::BoxError;
 pub use writes::SavedContacts;
 
@@ -67,6 +69,7 @@ pub struct App {
     plans: PlansCell,
     keys_asked: LastAsked,
     dead_letters: Arc<dyn DeadLetters>,
+    stripe: Option<StripeConfig>,
 }
 
 impl App {
@@ -74,7 +77,16 @@ impl App {
     #[must_use]
     pub fn from_parts(parts: Parts) -> Self {
         let Parts { table, cache, edge, clock, dead_letters } = parts;
-        Self { table, cache, edge: Edge::new(edge), clock, plans: PlansCell::new(), keys_asked: LastAsked::never(), dead_letters }
+        Self {
+            table,
+            cache,
+            edge: Edge::new(edge),
+            clock,
+            plans: PlansCell::new(),
+            keys_asked: LastAsked::never(),
+            dead_letters,
+            stripe: None,
+        }
     }
 
     /// Connects as the settings say and loads the plans and the identity provider's keys. Neither a cache nor a table that does not answer keeps the function from starting.
@@ -103,6 +115,12 @@ impl App {
     #[must_use]
     pub fn with_dead_letters(self, dead_letters: Arc<dyn DeadLetters>) -> Self {
         Self { dead_letters, ..self }
+    }
+
+    /// Takes Stripe's events.
+    #[must_use]
+    pub fn with_stripe(self, stripe: StripeConfig) -> Self {
+        Self { stripe: Some(stripe), ..self }
     }
 
     /// The table, for tools that work on it directly.

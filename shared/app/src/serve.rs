@@ -13,7 +13,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use web::{ApiError, BoxError, Request, Response};
 
 use crate::metrics::Observed;
-use crate::{App, Config, DeadLetters, StreamBatch};
+use crate::{App, Config, DeadLetters, StreamBatch, StripeConfig};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -30,14 +30,27 @@ const ANSWER_TIME: Duration = Duration::from_millis(300);
 /// # Errors
 /// When a setting is missing or unusable, or the runtime API fails.
 pub fn serve(handler: Handler) -> Result<(), BoxError> {
+    run(async move { answer(App::start(Config::from_env()?).await?, handler).await })
+}
+
+/// Runs the function that takes Stripe's events until the environment ends. Without signing secrets it does not start.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_webhook(handler: Handler) -> Result<(), BoxError> {
     run(async move {
-        let app = Arc::new(App::start(Config::from_env()?).await?);
-        lambda_http::run(lambda_http::service_fn(move |request| {
-            let app = Arc::clone(&app);
-            async move { Ok::<_, BoxError>(app.observed(request, handler).await) }
-        }))
-        .await
+        let stripe = StripeConfig::from_lookup(&|name| std::env::var(name).ok())?;
+        answer(App::start(Config::from_env()?).await?.with_stripe(stripe), handler).await
     })
+}
+
+async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {
+    let app = Arc::new(app);
+    lambda_http::run(lambda_http::service_fn(move |request| {
+        let app = Arc::clone(&app);
+        async move { Ok::<_, BoxError>(app.observed(request, handler).await) }
+    }))
+    .await
 }
 
 /// Runs a consumer of the table's stream until the environment ends. What it rejects goes to `dead_letters`.

@@ -23,17 +23,26 @@ pub(crate) fn number(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The primary key of a user's item.
-pub(crate) fn key(user: &UserId, sk: &str) -> Item {
-    Item::from([(PK.to_owned(), text(keys::user(user))), (SK.to_owned(), text(sk))])
+/// A primary key.
+pub(crate) fn key_of(pk: impl Into<String>, sk: &str) -> Item {
+    Item::from([(PK.to_owned(), text(pk)), (SK.to_owned(), text(sk))])
 }
 
-/// An item with a JSON body.
-pub(crate) fn with_body(user: &UserId, sk: &str, body: &impl Serialize) -> Item {
+/// The primary key of a user's item.
+pub(crate) fn key(user: &UserId, sk: &str) -> Item {
+    key_of(keys::user(user), sk)
+}
+
+/// A key with a JSON body.
+pub(crate) fn bodied(mut key: Item, body: &impl Serialize) -> Item {
     let json = serde_json::to_string(body).expect("entities have string keys and finite numbers");
-    let mut item = key(user, sk);
-    item.insert(BODY.to_owned(), text(json));
-    item
+    key.insert(BODY.to_owned(), text(json));
+    key
+}
+
+/// An item of a user with a JSON body.
+pub(crate) fn with_body(user: &UserId, sk: &str, body: &impl Serialize) -> Item {
+    bodied(key(user, sk), body)
 }
 
 /// An item with a JSON body and the user's revision.

@@ -1,5 +1,6 @@
 //! Keys of the single table. Nothing else in the project names a prefix or an attribute.
 
+use billing::ItemId;
 use domain::{ContactId, GroupKey, JobId, Month, ProductionId, Timestamp, UserId};
 
 /// Partition key attribute.
@@ -31,8 +32,18 @@ pub(crate) const STATS: &str = "STATS";
 pub(crate) const DIRECTORY: &str = "DIRECTORY";
 pub(crate) const IMPORT: &str = "IMPORT";
 pub(crate) const BILLING: &str = "BILLING";
+/// What a user's billing state is computed from.
+pub(crate) const SOURCES: &str = "BILLING#SOURCES";
+/// A Stripe customer's head.
+pub(crate) const META: &str = "META";
+/// What is left of a handled event.
+pub(crate) const EVENT: &str = "EVENT";
+/// Events that a person has to look at, one partition.
+pub(crate) const QUARANTINE: &str = "QUARANTINE";
 pub(crate) const CATALOG: &str = "CATALOG";
 pub(crate) const PLANS: &str = "PLANS";
+/// What Stripe told about prices and products.
+pub(crate) const STRIPE: &str = "STRIPE";
 pub(crate) const JWKS: &str = "JWKS";
 /// Range of contacts in local index 1.
 pub(crate) const CONTACTS_L1: (&str, &str) = ("C#", "C$");
@@ -48,6 +59,32 @@ pub(crate) const JOBS: (&str, &str) = ("JOB#", "JOB$");
 pub(crate) const CHUNKS: (&str, &str) = ("DIRECTORY#", "DIRECTORY$");
 /// Range of groups that live in items of their own.
 pub(crate) const GROUPS: (&str, &str) = ("STATS#", "STATS$");
+
+/// Range of a customer's subscriptions.
+pub(crate) const SUBSCRIPTIONS: (&str, &str) = ("SUB#", "SUB$");
+
+pub(crate) fn event(id: &str) -> String {
+    format!("EVENT#{id}")
+}
+
+/// A part of an event's body that is kept.
+pub(crate) fn event_body(part: usize) -> String {
+    format!("BODY#{part}")
+}
+
+/// The partition of a Stripe customer.
+pub(crate) fn customer(id: &str) -> String {
+    format!("CUS#{id}")
+}
+
+/// A mirrored object of a customer. Invoices are in order of creation.
+pub(crate) fn mirrored(id: &ItemId) -> String {
+    match id {
+        ItemId::Subscription(id) => format!("SUB#{id}"),
+        ItemId::Invoice { created, id } => format!("INV#{created:012}#{id}"),
+        ItemId::PaymentMethod(id) => format!("PM#{id}"),
+    }
+}
 
 pub(crate) fn user(user: &UserId) -> String {
     format!("{USER}{user}")

@@ -218,8 +218,7 @@ impl Table {
 
     /// An item that all users share.
     async fn catalogue(&self, sk: &str) -> Result<Option<String>, StoreError> {
-        let key = Item::from([(keys::PK.to_owned(), item::text(keys::CATALOG)), (keys::SK.to_owned(), item::text(sk))]);
-        let found = self.get(key).await?;
+        let found = self.get(item::key_of(keys::CATALOG, sk)).await?;
         let json = found.as_ref().map(item::body::<Box<serde_json::value::RawValue>>).transpose()?;
         Ok(json.map(|json| json.get().to_owned()))
     }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Instant;
 
+use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Rev, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -79,15 +80,23 @@ impl Table {
             Decision::Commit(value) => value,
         };
         let (rev, writes) = draft.finish().await?;
+        self.commit(writes, until).await?;
+        Ok(Changed { rev, value })
+    }
+
+    /// Writes a transaction once, however often that is tried.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a condition failed: nothing was written; else it is unknown whether it was.
+    pub(crate) async fn commit(&self, writes: Vec<TransactWriteItem>, until: Instant) -> Result<(), StoreError> {
         // An answer that got lost leaves open whether the transaction was applied. The same token asks again without doing it twice.
         let token = Uuid::new_v4().to_string();
         let mut attempt = 0;
         loop {
             attempt += 1;
             match self.transact_write(writes.clone(), &token).await {
-                Ok(()) => return Ok(Changed { rev, value }),
                 Err(StoreError::Unavailable { .. }) if Instant::now() < until => pause(attempt).await,
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
     }

@@ -22,7 +22,11 @@ pub(crate) fn put_new(table: &Table, item: Item) -> TransactWriteItem {
 
 /// Puts the root on the condition that it is still the one that was read, or still absent.
 pub(crate) fn put_root(table: &Table, user: &UserId, read: Option<Rev>, root: &Root) -> TransactWriteItem {
-    let item = item::with_rev(user, keys::ROOT, root.rev, root);
+    put_if_at(table, item::with_rev(user, keys::ROOT, root.rev, root), read.map(|read| read.0))
+}
+
+/// Puts an item on the condition that the stored one still has the revision that was read, or is still absent.
+pub(crate) fn put_if_at(table: &Table, item: Item, read: Option<u64>) -> TransactWriteItem {
     let Some(read) = read else { return put_new(table, item) };
     let put = Put::builder().table_name(&table.name).set_item(Some(item)).condition_expression("#rev = :read");
     let put = put.expression_attribute_names("#rev", REV).expression_attribute_values(":read", item::number(read));

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use app::{App, Clock, KeptLetters, Parts};
+use app::{App, Clock, KeptLetters, Parts, StripeConfig};
 use bytes::Bytes;
 use cache::Coherent;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -23,6 +23,8 @@ use crate::seed::{NOW, Seed};
 use crate::tokens::{claims_at, sign};
 
 const TABLE: &str = "callsheets";
+/// A second signing secret that worlds accept, beside the one of `local`.
+pub const OLD_WEBHOOK_SECRET: &str = "whsec_before_the_rotation";
 /// Who asks unless told otherwise.
 const USER: &str = "u1";
 
@@ -72,7 +74,7 @@ impl World {
         table.create_if_absent().await.expect("the table");
         let letters = Arc::new(KeptLetters::default());
         let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
-        let app = Arc::new(app);
+        let app = Arc::new(app.with_stripe(stripe()));
         tokio::spawn(delivery.run(Arc::clone(&app), local::functions::ON_TABLE_STREAM));
         let gateway = Gateway::new(app).expect("every function is wired");
         let world = Self { gateway, clock, faults, feed, letters, _embedded: embedded };
@@ -228,4 +230,12 @@ fn edge() -> EdgeConfig {
         _ => None,
     };
     EdgeConfig::from_lookup(&lookup).expect("constants in the right form")
+}
+
+/// Two signing secrets, as while one is rotated.
+fn stripe() -> StripeConfig {
+    let lookup = |variable: &str| {
+        (variable == "STRIPE_WEBHOOK_SECRETS").then(|| format!("{OLD_WEBHOOK_SECRET}, {}", local::DEVELOPMENT_WEBHOOK_SECRET))
+    };
+    StripeConfig::from_lookup(&lookup).expect("constants in the right form")
 }

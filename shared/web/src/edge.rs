@@ -24,6 +24,8 @@ use crate::{ApiError, ConfigError, Request, Response};
 
 /// Bytes of a body that is not JSON: Lambda's event holds no more as base64.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a signed body: far more than any sender's events have.
+const SIGNED_BYTES_MAX: usize = 1_048_576;
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Settings of the edge.
@@ -211,6 +213,7 @@ fn check_body(endpoint: &Endpoint, request: &Request) -> Result<(), ApiError> {
     let (limit, typed) = match endpoint.body {
         BodyKind::None => (BODY_BYTES_MAX, false),
         BodyKind::Json => (JSON_BYTES_MAX, true),
+        BodyKind::Signed => (SIGNED_BYTES_MAX, false),
     };
     if request.body().len() > limit {
         return Err(ApiError::TooLarge);

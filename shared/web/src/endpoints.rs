@@ -18,6 +18,8 @@ pub enum BodyKind {
     None,
     /// JSON of at most 1,048,576 bytes.
     Json,
+    /// Signed bytes of any type, at most 1,048,576.
+    Signed,
 }
 
 /// What `Cache-Control` says on success. Errors are never stored.
@@ -60,6 +62,10 @@ const fn public(path: &'static str, function: &'static str, cache: CachePolicy) 
     Endpoint { method: "GET", path, function, auth: Auth::Public, body: BodyKind::None, cache }
 }
 
+const fn webhook(path: &'static str, function: &'static str) -> Endpoint {
+    Endpoint { auth: Auth::Public, ..write("POST", path, function, BodyKind::Signed) }
+}
+
 /// Every endpoint. A literal path stands before a template that also fits it.
 pub const ENDPOINTS: &[Endpoint] = &[
     read("/api/dashboard/data", "get-dashboard-data"),
@@ -79,6 +85,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     read("/api/jobs", "list-jobs"),
     write("DELETE", "/api/extraction/job/{jobId}", "delete-job", BodyKind::None),
     write("POST", "/api/extraction/save-contacts", "save-contacts", BodyKind::Json),
+    webhook("/api/stripe/webhook", "stripe-webhook"),
+    webhook("/api/billing/webhook", "stripe-webhook"),
     write("POST", "/api/session/warm", "warm-session", BodyKind::None),
     public("/", "health", CachePolicy::NoStore),
     public("/api/health", "health", CachePolicy::NoStore),

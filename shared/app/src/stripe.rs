@@ -1,0 +1,95 @@
+//! Stripe's webhook: check, decide and commit, invalidate, acknowledge. What is acknowledged is durable.
+
+use std::time::Instant;
+
+use billing::signature::{Secrets, verify};
+use billing::{Event, Outcome};
+use serde::Serialize;
+use store::Settled;
+use web::{ApiError, ConfigError, Request, Response};
+
+use crate::errors::of_store;
+use crate::{App, body};
+
+/// How Stripe's events are checked.
+#[derive(Debug, Clone)]
+pub struct StripeConfig {
+    /// `STRIPE_WEBHOOK_SECRETS`: signing secrets separated by commas, several while one is rotated. No default.
+    secrets: Secrets,
+    /// `STRIPE_LIVE`: `true` in Stripe's live mode, `false` (default) in test mode. Events of the other mode are ignored.
+    live: bool,
+}
+
+impl StripeConfig {
+    /// Reads the settings through `lookup`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or unusable.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let unusable = |_| ConfigError { variable: "STRIPE_WEBHOOK_SECRETS", problem: "is no comma list of non-empty secrets" };
+        let secrets = Secrets::parse(&lookup("STRIPE_WEBHOOK_SECRETS").unwrap_or_default()).map_err(unusable)?;
+        let live = match lookup("STRIPE_LIVE").as_deref() {
+            None | Some("" | "false") => false,
+            Some("true") => true,
+            Some(_) => return Err(ConfigError { variable: "STRIPE_LIVE", problem: "is neither true nor false" }),
+        };
+        Ok(Self { secrets, live })
+    }
+}
+
+/// What Stripe is told.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Acknowledged<'a> {
+    received: bool,
+    outcome: Outcome,
+    message: &'static str,
+    event_id: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+    processing_time_ms: u64,
+}
+
+impl App {
+    /// Takes an event of Stripe.
+    ///
+    /// # Errors
+    /// `400` for a missing or bad signature, or signed bytes that are no event; `503` when the table stays unavailable; `500` without
+    /// signing secrets, or when a stored item does not decode.
+    pub async fn stripe_event(&self, request: &Request) -> Result<Response, ApiError> {
+        let started = Instant::now();
+        let config = self.stripe.as_ref().ok_or_else(|| ApiError::Internal("no signing secrets are set".into()))?;
+        let header = request.header("stripe-signature").ok_or_else(|| refused("Missing stripe-signature header"))?;
+        verify(&config.secrets, header, request.body(), request.now().unix_seconds()).map_err(|_| refused("Invalid webhook signature"))?;
+        let event = Event::parse(request.body()).map_err(|_| refused("Invalid webhook signature"))?;
+
+        let plans = self.plans(request.now()).await;
+        let settled = self.table.stripe_event(&event, request.body(), config.live, &plans, request.now()).await.map_err(of_store)?;
+        note(&event, &settled);
+        if let Some((user, rev)) = &settled.shown {
+            self.bump(user, *rev).await;
+        }
+        let acknowledged = Acknowledged {
+            received: true,
+            outcome: settled.outcome,
+            message: settled.message,
+            event_id: &event.id,
+            duplicate: settled.outcome == Outcome::Duplicate,
+            processing_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        Ok(Response::json(200, body::fields(&acknowledged)))
+    }
+}
+
+fn refused(text: &str) -> ApiError {
+    ApiError::BadRequest(text.to_owned())
+}
+
+/// Logs what became of an event: never its content.
+fn note(event: &Event, settled: &Settled) {
+    let (event_id, event_type, outcome) = (event.id.as_str(), event.event_type.as_str(), settled.outcome);
+    tracing::info!(event_id, event_type, ?outcome, "stripe event settled");
+    for alarm in &settled.alarms {
+        tracing::error!(event_id, event_type, alarm, "stripe event needs a person");
+    }
+}

@@ -1,0 +1,343 @@
+//! Stripe's webhook: a signed event changes what the user may do on the next request, once, and nothing else does.
+
+use billing::signature::Secrets;
+use domain::UserId;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use testkit::{Fault, OLD_WEBHOOK_SECRET, Reply, World, seed};
+
+const PATH: &str = "/api/stripe/webhook";
+const CUSTOMER: &str = "/api/billing/customer";
+/// Unix seconds of the worlds' clock.
+const NOW: i64 = 1_772_703_000;
+
+/// An event about an object.
+fn event(id: &str, kind: &str, created: i64, object: Value) -> Value {
+    json!({"id": id, "object": "event", "type": kind, "created": created, "livemode": false, "pending_webhooks": 1,
+        "data": {"object": object}})
+}
+
+/// A subscription of customer `cus_1`; `user` is what its metadata name.
+fn subscription(id: &str, price: &str, status: &str, created: i64, user: Option<&str>) -> Value {
+    json!({"id": id, "object": "subscription", "customer": "cus_1", "status": status, "created": created, "cancel_at_period_end": false,
+        "metadata": user.map_or(json!({}), |user| json!({"userId": user})),
+        "items": {"data": [{"price": {"id": price}, "current_period_start": created, "current_period_end": created + 2_678_400}]}})
+}
+
+fn pro(event_id: &str, created: i64) -> Value {
+    let object = subscription("sub_1", "price_professional_monthly", "active", NOW - 500, Some("u1"));
+    event(event_id, "customer.subscription.updated", created, object)
+}
+
+async fn send(world: &World, path: &str, body: &[u8], signature: &str) -> Reply {
+    let headers = [("stripe-signature", signature), ("content-type", "application/json; charset=utf-8")];
+    world.anonymous().send("POST", path, &headers, body).await
+}
+
+fn signed(secret: &str, body: &[u8], at: i64) -> String {
+    Secrets::parse(secret).unwrap().sign(body, at)
+}
+
+/// Delivers an event once, as Stripe signs it now.
+async fn deliver(world: &World, event: &Value) -> Reply {
+    let body = serde_json::to_vec(event).unwrap();
+    send(world, PATH, &body, &signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW)).await
+}
+
+/// Delivers an event until it is taken, as Stripe does.
+async fn deliver_surely(world: &World, event: &Value) -> Reply {
+    for _ in 0..10 {
+        let reply = deliver(world, event).await;
+        if reply.status < 500 {
+            return reply;
+        }
+    }
+    panic!("ten deliveries were not taken");
+}
+
+async fn rev(world: &World) -> u64 {
+    world.table().root(&user()).await.unwrap().map_or(0, |root| root.rev.0)
+}
+
+fn user() -> UserId {
+    UserId::parse("u1").unwrap()
+}
+
+/// What a recount finds wrong.
+async fn drift(world: &World) -> Vec<String> {
+    world.table().rebuild(&user(), world.app().clock().now()).await.unwrap().differences
+}
+
+#[tokio::test]
+async fn a_new_subscription_counts_on_the_next_request() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 12)]).await;
+    world.get(CUSTOMER).await.expect_json("/plan", "free");
+    world.get("/api/usage/limits").await.expect_json("/data/usage/uploadsLimit", 1);
+    world.get("/api/dashboard/data").await.expect_json("/data/planInfo/id", "free");
+
+    let reply = deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200);
+
+    reply.expect_json("/received", true).expect_json("/success", true).expect_json("/outcome", "applied");
+    reply.expect_json("/message", "Webhook processed successfully").expect_json("/eventId", "evt_1").expect_absent("/duplicate");
+    assert!(reply.json["processingTimeMs"].is_u64());
+    let customer = world.get(CUSTOMER).await.expect_json("/hasSubscription", true).expect_json("/plan", "professional");
+    customer.expect_json("/subscriptionId", "sub_1").expect_json("/customer/id", "cus_1").expect_header("x-rev", "2");
+    world.get("/api/usage/limits").await.expect_json("/data/usage/uploadsLimit", 200);
+    world.get("/api/dashboard/data").await.expect_json("/data/planInfo/id", "professional").expect_json("/data/metrics/totalContacts", 12);
+    assert_eq!(drift(&world).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_user_without_an_account_gets_one_by_subscribing() {
+    let world = World::new().await;
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200).expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_header("x-rev", "1");
+    assert_eq!(drift(&world).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_again_changes_nothing() {
+    let world = World::with(&[seed("u1")]).await;
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200).expect_json("/outcome", "applied");
+    let body = serde_json::to_vec(&pro("evt_1", NOW - 10)).unwrap();
+    let again = send(&world, "/api/billing/webhook", &body, &signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW)).await;
+    again.expect_status(200).expect_json("/outcome", "duplicate").expect_json("/duplicate", true);
+    assert_eq!(rev(&world).await, 2, "applied once over both paths");
+}
+
+#[tokio::test]
+async fn an_older_event_does_not_undo_a_newer_one() {
+    let world = World::with(&[seed("u1")]).await;
+    deliver(&world, &pro("evt_2", NOW - 10)).await.expect_json("/outcome", "applied");
+    let older = subscription("sub_1", "price_starter_monthly", "active", NOW - 500, Some("u1"));
+    let older = event("evt_1", "customer.subscription.updated", NOW - 20, older);
+    deliver(&world, &older).await.expect_status(200).expect_json("/outcome", "stale");
+    deliver(&world, &older).await.expect_status(200).expect_json("/outcome", "duplicate");
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_header("x-rev", "2");
+}
+
+#[tokio::test]
+async fn a_subscription_of_nobody_counts_once_a_checkout_names_the_user() {
+    let world = World::with(&[seed("u1")]).await;
+    let unknown = subscription("sub_1", "price_professional_monthly", "active", NOW - 500, None);
+    let unknown = event("evt_1", "customer.subscription.created", NOW - 10, unknown);
+    deliver(&world, &unknown).await.expect_status(200).expect_json("/outcome", "unlinked");
+    world.get(CUSTOMER).await.expect_json("/plan", "free");
+
+    let session = json!({"id": "cs_1", "object": "checkout.session", "customer": "cus_1", "client_reference_id": "u1", "metadata": {}});
+    deliver(&world, &event("evt_2", "checkout.session.completed", NOW - 9, session)).await.expect_json("/outcome", "applied");
+
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_json("/subscriptionId", "sub_1");
+    assert_eq!((rev(&world).await, drift(&world).await), (2, vec![]));
+}
+
+#[tokio::test]
+async fn the_end_of_an_old_subscription_leaves_the_new_one() {
+    let world = World::with(&[seed("u1")]).await;
+    let old = |status| subscription("sub_0", "price_starter_monthly", status, NOW - 9_000, Some("u1"));
+    deliver(&world, &event("evt_1", "customer.subscription.created", NOW - 9_000, old("active"))).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/plan", "starter");
+    deliver(&world, &pro("evt_2", NOW - 10)).await.expect_json("/outcome", "applied");
+    deliver(&world, &event("evt_3", "customer.subscription.deleted", NOW - 5, old("canceled"))).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_json("/subscriptionId", "sub_1").expect_header("x-rev", "4");
+
+    let ended = subscription("sub_1", "price_professional_monthly", "canceled", NOW - 500, Some("u1"));
+    deliver(&world, &event("evt_4", "customer.subscription.deleted", NOW - 4, ended)).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/hasSubscription", false);
+    assert_eq!(drift(&world).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_imported_subscription_is_spoken_for_by_stripe_from_its_first_event_on() {
+    let world = World::with(&[seed("u1").subscription("price_starter_monthly", "active")]).await;
+    world.get(CUSTOMER).await.expect_json("/plan", "starter");
+    let mut ended = subscription("sub_u1", "price_starter_monthly", "canceled", NOW - 500, Some("u1"));
+    ended["customer"] = json!("cus_u1");
+    deliver(&world, &event("evt_1", "customer.subscription.deleted", NOW - 10, ended)).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/hasSubscription", false).expect_header("x-rev", "2");
+}
+
+#[tokio::test]
+async fn the_history_is_kept_without_changing_the_plan() {
+    let world = World::with(&[seed("u1")]).await;
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_json("/outcome", "applied");
+    let invoice = json!({"id": "in_1", "object": "invoice", "customer": "cus_1", "status": "open", "created": NOW - 8});
+    let method = json!({"id": "pm_1", "object": "payment_method", "customer": "cus_1", "type": "card", "card": {"last4": "4242"}});
+    let owner = json!({"id": "cus_1", "object": "customer", "email": "ines@example.test", "name": "Ines Demo", "created": NOW - 900});
+    let events = [("invoice.payment_failed", invoice), ("payment_method.attached", method), ("customer.updated", owner)];
+    for (n, (kind, object)) in (2..).zip(events) {
+        deliver(&world, &event(&format!("evt_{n}"), kind, NOW - 8, object)).await.expect_json("/outcome", "applied");
+        assert_eq!(rev(&world).await, n + 1, "{kind}: one revision an event");
+    }
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_json("/customer/email", "ines@example.test");
+    assert_eq!(drift(&world).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_event_while_the_table_is_down_is_refused_and_its_redelivery_applies() {
+    let world = World::with(&[seed("u1")]).await;
+    world.table_down(true);
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(503).expect_json("/success", false);
+    world.table_down(false);
+    assert_eq!(rev(&world).await, 1);
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200).expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_header("x-rev", "2");
+}
+
+#[tokio::test]
+async fn an_event_goes_through_throttling_conflicts_and_lost_answers_once() {
+    for fault in [Fault::Throttled, Fault::Conflict, Fault::AnswerLost, Fault::Unreachable] {
+        let world = World::with(&[seed("u1")]).await;
+        let mut left = 2;
+        world.faults().plan(move |call| {
+            let hit = left > 0 && call.operation == "TransactWriteItems";
+            left -= i32::from(hit);
+            hit.then_some(fault)
+        });
+        deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200);
+        world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_header("x-rev", "2");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_an_event_leaves_all_of_it_or_nothing() {
+    for fault in [Fault::CrashBefore, Fault::CrashAfter] {
+        let world = World::with(&[seed("u1")]).await;
+        world.get(CUSTOMER).await.expect_json("/plan", "free");
+        world.faults().plan(move |call| (call.operation == "TransactWriteItems").then_some(fault));
+        assert!(world.faults().unless_crashed(deliver(&world, &pro("evt_1", NOW - 10))).await.is_none());
+        world.faults().clear();
+        let expected = if fault == Fault::CrashBefore { "applied" } else { "duplicate" };
+        deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200).expect_json("/outcome", expected);
+        world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_header("x-rev", "2");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_signed_is_refused_and_leaves_nothing() {
+    let world = World::with(&[seed("u1")]).await;
+    let body = serde_json::to_vec(&pro("evt_1", NOW - 10)).unwrap();
+    let missing = world.anonymous().send("POST", PATH, &[("content-type", "application/json")], &body).await;
+    missing.expect_status(400).expect_json("", json!({"success": false, "error": "Missing stripe-signature header"}));
+    let good = signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW);
+    let mut altered = body.clone();
+    altered.push(b' ');
+    for (what, body, signature) in [
+        ("another secret", &body, signed("whsec_of_somebody", &body, NOW)),
+        ("another body", &altered, good.clone()),
+        ("too old", &body, signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW - 301)),
+        ("too far ahead", &body, signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW + 301)),
+        ("an old scheme", &body, good.replace("v1=", "v0=")),
+        ("no header at all", &body, String::new()),
+        ("no event", &b"[]".to_vec(), signed(local::DEVELOPMENT_WEBHOOK_SECRET, b"[]", NOW)),
+    ] {
+        let reply = send(&world, PATH, body, &signature).await;
+        assert_eq!((reply.status, &reply.json["error"]), (400, &json!("Invalid webhook signature")), "{what}");
+    }
+    assert_eq!(rev(&world).await, 1);
+    let edge_of_time = signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW - 300);
+    send(&world, PATH, &body, &edge_of_time).await.expect_status(200).expect_json("/outcome", "applied");
+}
+
+#[tokio::test]
+async fn both_secrets_of_a_rotation_hold() {
+    let world = World::with(&[seed("u1")]).await;
+    for (n, secret) in [OLD_WEBHOOK_SECRET, local::DEVELOPMENT_WEBHOOK_SECRET].into_iter().enumerate() {
+        let body = serde_json::to_vec(&pro(&format!("evt_{n}"), NOW - 10 + n as i64)).unwrap();
+        send(&world, PATH, &body, &signed(secret, &body, NOW)).await.expect_status(200).expect_json("/outcome", "applied");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_that_count_are_those_that_were_sent() {
+    let world = World::with(&[seed("u1")]).await;
+    // Spaced as Stripe writes it, in an envelope that the gateway encodes as base64 because of the type.
+    let body = serde_json::to_string_pretty(&pro("evt_1", NOW - 10)).unwrap().into_bytes();
+    let signature = signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW);
+    let headers = [("stripe-signature", signature.as_str()), ("content-type", "application/octet-stream")];
+    world.anonymous().send("POST", PATH, &headers, &body).await.expect_status(200).expect_json("/outcome", "applied");
+}
+
+#[tokio::test]
+async fn a_body_over_a_mebibyte_is_refused_before_its_signature_is_looked_at() {
+    let world = World::with(&[seed("u1")]).await;
+    for (bytes, status) in [(1_048_576, 400), (1_048_577, 413)] {
+        send(&world, PATH, &vec![b'x'; bytes], "t=1,v1=00").await.expect_status(status);
+    }
+    world.anonymous().get(PATH).await.expect_status(405).expect_header("allow", "OPTIONS, POST");
+}
+
+#[tokio::test]
+async fn events_that_are_not_for_us_are_acknowledged_and_not_stored() {
+    let world = World::with(&[seed("u1")]).await;
+    let (mut live, mut connect) = (pro("evt_1", NOW - 10), pro("evt_2", NOW - 10));
+    live["livemode"] = json!(true);
+    connect["account"] = json!("acct_1");
+    for ignored in [live, connect, event("evt_3", "treasury.of.the.future", NOW, json!({}))] {
+        for _ in 0..2 {
+            deliver(&world, &ignored).await.expect_status(200).expect_json("/outcome", "ignored");
+        }
+    }
+    assert_eq!(rev(&world).await, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_applied_is_kept_and_not_retried() {
+    let world = World::with(&[seed("u1"), seed("u2")]).await;
+    deliver(&world, &pro("evt_1", NOW - 10)).await.expect_json("/outcome", "applied");
+    let stolen = subscription("sub_2", "price_starter_monthly", "active", NOW - 5, Some("u2"));
+    let shapeless = json!({"id": 7, "object": "subscription"});
+    let thin = json!({"id": "evt_4", "object": "v2.core.event", "type": "v1.billing.meter.error", "created": "2026-03-05T09:29:00.000Z",
+        "related_object": {"id": "mtr_1", "type": "billing.meter"}, "padding": "x".repeat(900_000)});
+    for kept in [
+        event("evt_2", "customer.subscription.created", NOW - 5, stolen),
+        event("evt_3", "customer.subscription.updated", NOW - 5, shapeless),
+        thin,
+    ] {
+        deliver(&world, &kept).await.expect_status(200).expect_json("/outcome", "parked");
+        deliver(&world, &kept).await.expect_status(200).expect_json("/outcome", "duplicate");
+    }
+    world.get(CUSTOMER).await.expect_json("/subscriptionId", "sub_1").expect_header("x-rev", "2");
+    world.as_user("u2").get(CUSTOMER).await.expect_json("/plan", "free");
+}
+
+#[tokio::test]
+async fn a_price_of_stripe_becomes_the_plans_price() {
+    let world = World::new().await;
+    let price = json!({"id": "price_new", "object": "price", "active": true, "currency": "usd", "unit_amount": 2900, "created": NOW - 10,
+        "lookup_key": "starter_monthly", "recurring": {"interval": "month", "interval_count": 1}});
+    deliver(&world, &event("evt_1", "price.created", NOW - 10, price.clone())).await.expect_json("/outcome", "applied");
+    deliver(&world, &event("evt_1", "price.created", NOW - 10, price)).await.expect_json("/outcome", "duplicate");
+    let plans = world.table().plans().await.unwrap().expect("a stored catalogue");
+    let starter = plans.of_price("price_starter_monthly");
+    assert_eq!(starter.stripe_price_id.as_deref(), Some("price_new"), "and the former price still means the plan");
+}
+
+#[tokio::test]
+async fn twenty_deliveries_of_one_event_at_once_apply_once() {
+    let world = World::with(&[seed("u1")]).await;
+    let event = pro("evt_1", NOW - 10);
+    let replies = join_all((0..20).map(|_| deliver_surely(&world, &event))).await;
+    let applied = replies.iter().filter(|reply| reply.expect_status(200).json["outcome"] == "applied").count();
+    assert_eq!((applied, rev(&world).await), (1, 2));
+    world.get(CUSTOMER).await.expect_json("/plan", "professional");
+}
+
+#[tokio::test]
+async fn twenty_events_of_one_customer_at_once_lose_nothing() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 3)]).await;
+    let of = |n: i64, status| subscription(&format!("sub_{n:02}"), "price_professional_monthly", status, NOW - 500 + n, Some("u1"));
+    let events: Vec<_> = (0..20).map(|n| event(&format!("evt_{n}"), "customer.subscription.created", NOW - 10, of(n, "active"))).collect();
+    for reply in join_all(events.iter().map(|event| deliver_surely(&world, event))).await {
+        reply.expect_status(200).expect_json("/outcome", "applied");
+    }
+    assert_eq!(rev(&world).await, 21, "one revision an event");
+    // Each is there: they end one after the other, newest first, and the next newest counts.
+    for n in (1..20).rev() {
+        world.get(CUSTOMER).await.expect_json("/subscriptionId", format!("sub_{n:02}"));
+        let ended = event(&format!("evt_end_{n}"), "customer.subscription.deleted", NOW - 5, of(n, "canceled"));
+        deliver(&world, &ended).await.expect_json("/outcome", "applied");
+    }
+    world.get(CUSTOMER).await.expect_json("/subscriptionId", "sub_00").expect_header("x-rev", "40");
+    assert_eq!(drift(&world).await, [""; 0]);
+}

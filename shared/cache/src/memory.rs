@@ -226,3 +226,75 @@ impl Hash {
         self.order = kept;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Entry;
+
+    fn fill(key: &str, field: &str, bytes: usize) -> Command {
+        let body = Bytes::from(vec![0; bytes]);
+        let entry = Entry { rev: 1, status: 200, body, gzip: false, etag: String::new(), extra: String::new() };
+        let (key, field, incarnation) = (key.to_owned(), field.to_owned(), "i".to_owned());
+        let header = Header::of(&entry, 60_000, 0);
+        Command::Fill(Box::new(Fill { page: field.contains("page"), key, field, incarnation, header, body: entry.body, stale_key: None }))
+    }
+
+    fn open(memory: &mut Memory, key: &str, owner: &str, now_ms: u64) -> bool {
+        let command = Command::Open { key: key.to_owned(), field: "f".to_owned(), proposed: owner.to_owned() };
+        matches!(memory.apply(command, now_ms), Reply::Opened { leased: true, .. })
+    }
+
+    fn holds(memory: &mut Memory, key: &str, field: &str, now_ms: u64) -> bool {
+        memory.read(key, field, &[], now_ms).entry.is_some()
+    }
+
+    #[test]
+    fn a_scope_keeps_its_newest_pages_and_a_megabyte() {
+        let mut memory = Memory::default();
+        open(&mut memory, "k", "i", 0);
+        memory.apply(fill("k", "dashboard", 10), 0);
+        for page in 0..40 {
+            memory.apply(fill("k", &format!("page:{page}"), 10), 0);
+        }
+        assert_eq!(memory.fullest().0, PAGES_MAX);
+        assert!(holds(&mut memory, "k", "dashboard", 0) && !holds(&mut memory, "k", "page:7", 0) && holds(&mut memory, "k", "page:8", 0));
+        for large in ["one", "two", "three"] {
+            memory.apply(fill("k", large, 400_000), 0);
+        }
+        assert!(memory.fullest().1 <= SCOPE_BYTES_MAX);
+        assert!(!holds(&mut memory, "k", "one", 0) && holds(&mut memory, "k", "two", 0) && holds(&mut memory, "k", "three", 0));
+    }
+
+    #[test]
+    fn all_scopes_together_stay_bounded_and_the_least_used_goes_first() {
+        let mut memory = Memory::default();
+        let keys: Vec<String> = (0..200).map(|at| format!("k{at}")).collect();
+        for key in &keys {
+            open(&mut memory, key, "i", 0);
+            memory.apply(fill(key, "f", 500_000), 0);
+            assert!(memory.bytes <= BYTES_MAX && holds(&mut memory, &keys[0], "f", 0), "{key}");
+        }
+        assert!(!holds(&mut memory, &keys[1], "f", 0) && memory.uses.len() == memory.hashes.len());
+        for key in &keys {
+            memory.apply(Command::Purge { key: key.clone(), stale_key: String::new() }, 0);
+        }
+        assert_eq!((memory.bytes, memory.uses.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_scope_ends_ten_minutes_after_its_last_use() {
+        let mut memory = Memory::default();
+        open(&mut memory, "k", "i", 0);
+        memory.apply(fill("k", "f", 10), 1_000);
+        assert!(holds(&mut memory, "k", "f", SCOPE_TTL_MS + 999) && !holds(&mut memory, "k", "f", SCOPE_TTL_MS + 1_000));
+    }
+
+    #[test]
+    fn a_lease_is_for_one_and_ends() {
+        let mut memory = Memory::default();
+        assert!(open(&mut memory, "k", "a", 0) && open(&mut memory, "k", "a", 1) && !open(&mut memory, "k", "b", 2));
+        assert!(open(&mut memory, "k", "b", LEASE_MS));
+        memory.apply(fill("k", "f", 10), LEASE_MS);
+    }
+}

@@ -15,6 +15,8 @@ const OTHER: &str = "other";
 pub struct Counted {
     /// Answers by view label, outcome and tier.
     pub answers: BTreeMap<(String, Outcome, Tier), u64>,
+    /// Answers that were negative entries of a cache.
+    pub negative: u64,
     /// Answers whose body the client held already.
     pub not_modified: u64,
     /// Entries offered to the cache, by what it decided.
@@ -52,6 +54,7 @@ impl Counters {
         if let Some(counts) = self.by_label.get_mut(label) {
             *counts.entry((answer.outcome, answer.tier)).or_default() += 1;
         }
+        self.counted.negative += u64::from(answer.tier != Tier::Source && answer.entry.status != 200);
         self.counted.not_modified += u64::from(answer.not_modified);
     }
 

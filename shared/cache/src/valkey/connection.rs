@@ -82,7 +82,8 @@ impl Link {
     pub(super) async fn get(&self, limit: Duration) -> Opened {
         let attempt = {
             let mut state = self.0.lock();
-            if self.0.config.iam.is_some() && state.open.as_ref().is_some_and(Open::is_old) {
+            let now = (Instant::now(), SystemTime::now());
+            if self.0.config.iam.is_some() && state.open.as_ref().is_some_and(|open| is_old(open.since, now)) {
                 state.open = None;
             }
             if let Some(open) = &state.open {
@@ -90,7 +91,15 @@ impl Link {
             }
             let start = || {
                 let task = tokio::spawn(Arc::clone(&self.0).open());
-                async { task.await.unwrap_or(Err(Trouble::Unreachable)) }.boxed().shared()
+                let inner = Arc::clone(&self.0);
+                let opened = async move {
+                    task.await.unwrap_or_else(|_| {
+                        // It was cancelled with its runtime, or panicked: the next command makes an attempt of its own.
+                        inner.lock().attempt = None;
+                        Err(Trouble::Unreachable)
+                    })
+                };
+                opened.boxed().shared()
             };
             state.attempt.get_or_insert_with(start).clone()
         };
@@ -158,16 +167,29 @@ impl Inner {
     }
 }
 
-impl Open {
-    /// Whether either clock says that the login may end soon: one of them stands still in a frozen process.
-    fn is_old(&self) -> bool {
-        self.since.0.elapsed() > LOGIN_AGE_MAX || self.since.1.elapsed().is_ok_and(|age| age > LOGIN_AGE_MAX)
-    }
+/// Whether either clock says that a login may end soon: one of them stands still in a frozen process.
+fn is_old(since: (Instant, SystemTime), now: (Instant, SystemTime)) -> bool {
+    let wall = now.1.duration_since(since.1).unwrap_or_default();
+    now.0.duration_since(since.0).max(wall) > LOGIN_AGE_MAX
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let open = self.open.as_ref().map(|open| open.ticket);
         f.debug_struct("State").field("open", &open).field("connecting", &self.attempt.is_some()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_renewed_when_either_clock_says_so() {
+        let since = (Instant::now(), SystemTime::now());
+        let at = |mono_h: u64, wall_h: u64| (since.0 + Duration::from_secs(mono_h * 3_600), since.1 + Duration::from_secs(wall_h * 3_600));
+        assert!(!is_old(since, at(10, 10)));
+        assert!(is_old(since, at(12, 0)) && is_old(since, at(0, 12)));
+        assert!(!is_old(at(0, 1), since), "a clock that was set back says nothing");
     }
 }

@@ -78,22 +78,9 @@ pub(super) fn token(iam: &Iam, now: SystemTime) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use aws_credential_types::Credentials;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
 
     use super::*;
-
-    const SERVERLESS: &str = "<DescribeServerlessCachesResponse><DescribeServerlessCachesResult><ServerlessCaches><member>\
-        <Endpoint><Address>one.cache</Address><Port>6390</Port></Endpoint></member></ServerlessCaches>\
-        </DescribeServerlessCachesResult></DescribeServerlessCachesResponse>";
-    const NO_SERVERLESS: &str = "<DescribeServerlessCachesResponse><DescribeServerlessCachesResult><ServerlessCaches/>\
-        </DescribeServerlessCachesResult></DescribeServerlessCachesResponse>";
-    const GROUP: &str = "<DescribeReplicationGroupsResponse><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup>\
-        <TransitEncryptionEnabled>false</TransitEncryptionEnabled><NodeGroups><NodeGroup><PrimaryEndpoint><Address>two.cache</Address>\
-        <Port>6379</Port></PrimaryEndpoint></NodeGroup></NodeGroups></ReplicationGroup></ReplicationGroups>\
-        </DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>";
-    const NO_GROUP: &str = "<DescribeReplicationGroupsResponse><DescribeReplicationGroupsResult><ReplicationGroups/>\
-        </DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>";
+    use crate::valkey::tests::fakes::{elasticache, group, no_serverless, serverless};
 
     fn aws(endpoint: Option<String>) -> Aws {
         let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("session".to_owned()), None, "test");
@@ -120,29 +107,17 @@ mod tests {
         assert!(!password.contains("secret") && !token(&iam(false), now).unwrap().contains("ResourceType"));
     }
 
-    /// Answers each request of the service, and says what was found.
-    async fn discovered(replies: &'static [&'static str]) -> Result<String, Trouble> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let serve = async {
-            for reply in replies {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let _ = stream.read(&mut [0; 8_192]).await.unwrap();
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", reply.len());
-                stream.write_all(format!("{head}{reply}").as_bytes()).await.unwrap();
-            }
-        };
-        let aws = aws(Some(endpoint));
-        let (found, ()) = tokio::join!(discover("sheets", &aws), serve);
-        found.map(|info| format!("{:?}", info.addr()))
+    async fn discovered(replies: Vec<String>) -> Result<String, Trouble> {
+        let aws = aws(Some(elasticache(replies).await));
+        discover("sheets", &aws).await.map(|info| format!("{:?}", info.addr()))
     }
 
     #[tokio::test]
     async fn an_endpoint_is_found_by_the_name_of_a_serverless_cache_or_a_replication_group() {
-        let serverless = discovered(&[SERVERLESS]).await.unwrap();
-        assert!(serverless.starts_with("TcpTls") && serverless.contains("one.cache") && serverless.contains("6390"), "{serverless}");
-        let group = discovered(&[NO_SERVERLESS, GROUP]).await.unwrap();
-        assert!(group.starts_with("Tcp(") && group.contains("two.cache"), "{group}");
-        assert_eq!(discovered(&[NO_SERVERLESS, NO_GROUP]).await, Err(Trouble::Unreachable));
+        let found = discovered(vec![serverless("one.cache", 6390)]).await.unwrap();
+        assert!(found.starts_with("TcpTls") && found.contains("one.cache") && found.contains("6390"), "{found}");
+        let found = discovered(vec![no_serverless(), group(Some(("two.cache", 6379)))]).await.unwrap();
+        assert!(found.starts_with("Tcp(") && found.contains("two.cache"), "{found}");
+        assert_eq!(discovered(vec![no_serverless(), group(None)]).await, Err(Trouble::Unreachable));
     }
 }

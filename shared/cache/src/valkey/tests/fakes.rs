@@ -1,7 +1,7 @@
 //! Sockets that look like a cache and are none.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -31,6 +31,7 @@ pub(super) enum Manner {
 pub(super) struct Fake {
     pub(super) url: String,
     commands: Arc<AtomicU32>,
+    logins: Arc<Mutex<String>>,
     hang_up: Arc<Notify>,
 }
 
@@ -40,10 +41,11 @@ impl Fake {
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let commands = Arc::new(AtomicU32::new(0));
         let hang_up = Arc::new(Notify::new());
-        let (count, end) = (Arc::clone(&commands), Arc::clone(&hang_up));
+        let logins = Arc::new(Mutex::new(String::new()));
+        let (count, end, texts) = (Arc::clone(&commands), Arc::clone(&hang_up), Arc::clone(&logins));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (serve, end) = (serve(stream, manner, Arc::clone(&count)), Arc::clone(&end));
+                let (serve, end) = (serve(stream, manner, Arc::clone(&count), Arc::clone(&texts)), Arc::clone(&end));
                 tokio::spawn(async move {
                     tokio::select! {
                         () = serve => {}
@@ -52,12 +54,17 @@ impl Fake {
                 });
             }
         });
-        Self { url, commands, hang_up }
+        Self { url, commands, logins, hang_up }
     }
 
     /// Ends the connections that are open.
     pub(super) fn hang_up(&self) {
         self.hang_up.notify_waiters();
+    }
+
+    /// What clients sent to log in.
+    pub(super) fn logins(&self) -> String {
+        self.logins.lock().unwrap().clone()
     }
 
     /// Commands that arrived, logins aside.
@@ -66,23 +73,25 @@ impl Fake {
     }
 }
 
-async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>) {
+async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>, logins: Arc<Mutex<String>>) {
     let mut buffer = vec![0; 65_536];
     loop {
         let length = match stream.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(length) => length,
         };
-        let text = String::from_utf8_lossy(&buffer[..length]).to_ascii_uppercase();
+        let sent = String::from_utf8_lossy(&buffer[..length]);
+        let text = sent.to_ascii_uppercase();
         let is_command = text.contains("HMGET") || text.contains("EVALSHA") || text.contains("\r\nEVAL\r\n");
         commands.fetch_add(u32::from(is_command), Ordering::Relaxed);
         let reply: Option<&[u8]> = match manner {
             Manner::Mute => None,
             _ if !is_command => {
+                logins.lock().unwrap().push_str(&sent);
                 if manner == Manner::SlowLogin {
                     tokio::time::sleep(Duration::from_millis(60)).await;
                 }
-                let logins = "+OK\r\n".repeat(text.matches("SETINFO").count().max(1));
+                let logins = "+OK\r\n".repeat((text.matches("SETINFO").count() + text.matches("\nAUTH").count()).max(1));
                 let _ = stream.write_all(logins.as_bytes()).await;
                 continue;
             }
@@ -104,4 +113,44 @@ async fn serve(mut stream: TcpStream, manner: Manner, commands: Arc<AtomicU32>) 
             let _ = stream.write_all(reply).await;
         }
     }
+}
+
+/// The service that knows endpoints: answers one request after another with these bodies.
+pub(in crate::valkey) async fn elasticache(replies: Vec<String>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        for reply in replies {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 8_192]).await.unwrap();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", reply.len());
+            stream.write_all(format!("{head}{reply}").as_bytes()).await.unwrap();
+        }
+    });
+    endpoint
+}
+
+/// The service's answer that there is no serverless cache of a name.
+pub(in crate::valkey) fn no_serverless() -> String {
+    wrapped("DescribeServerlessCaches", "<ServerlessCaches/>")
+}
+
+/// The service's answer for a serverless cache.
+pub(in crate::valkey) fn serverless(address: &str, port: u16) -> String {
+    let endpoint = format!("<Endpoint><Address>{address}</Address><Port>{port}</Port></Endpoint>");
+    wrapped("DescribeServerlessCaches", &format!("<ServerlessCaches><member>{endpoint}</member></ServerlessCaches>"))
+}
+
+/// The service's answer for a replication group without TLS, or that there is none.
+pub(in crate::valkey) fn group(found: Option<(&str, u16)>) -> String {
+    let group = |(address, port)| {
+        let endpoint = format!("<PrimaryEndpoint><Address>{address}</Address><Port>{port}</Port></PrimaryEndpoint>");
+        let nodes = format!("<NodeGroups><NodeGroup>{endpoint}</NodeGroup></NodeGroups>");
+        format!("<ReplicationGroup><TransitEncryptionEnabled>false</TransitEncryptionEnabled>{nodes}</ReplicationGroup>")
+    };
+    wrapped("DescribeReplicationGroups", &format!("<ReplicationGroups>{}</ReplicationGroups>", found.map(group).unwrap_or_default()))
+}
+
+fn wrapped(action: &str, result: &str) -> String {
+    format!("<{action}Response><{action}Result>{result}</{action}Result></{action}Response>")
 }

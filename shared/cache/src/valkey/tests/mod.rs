@@ -1,6 +1,6 @@
 //! The port against real servers, and against sockets that behave badly.
 
-mod fakes;
+pub(super) mod fakes;
 mod faults;
 mod recovery;
 mod servers;

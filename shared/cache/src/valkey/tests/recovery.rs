@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use super::fakes::{Fake, Manner, elasticache, group, no_serverless};
 use super::servers::{Server, eventually};
 use super::{ask, config, entry, read, read_until};
 use crate::types::{Loaded, Outcome, Trouble};
-use crate::{Ask, Coherent};
+use crate::{Ask, Coherent, Config};
 
 /// How often the server ran each command.
 async fn commands(server: &Server) -> BTreeMap<String, u64> {
@@ -133,4 +134,41 @@ async fn a_killed_server_is_one_refusal_after_another_and_never_an_error() {
     for rev in 1..100 {
         assert!(matches!(read(&cache, "u", rev).await.outcome, Outcome::Bypass(_)));
     }
+}
+
+#[tokio::test]
+async fn a_cache_that_is_known_by_name_is_found_and_used() {
+    let server = Server::valkey().await;
+    let endpoint = elasticache(vec![no_serverless(), group(Some(("127.0.0.1", server.port())))]).await;
+    let variables = [
+        ("CACHE_NAME", "sheets"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL_ELASTICACHE", &endpoint),
+    ];
+    let lookup = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let cache = Coherent::connect(Config::from_lookup(&lookup).unwrap()).await;
+    read_until(&cache, "u", 1, |answer| answer.outcome == Outcome::Hit).await;
+}
+
+#[tokio::test]
+async fn an_iam_login_sends_the_user_and_a_signed_token() {
+    let fake = Fake::start(Manner::MuteLater).await;
+    let variables = [
+        ("CACHE_URL", fake.url.as_str()),
+        ("CACHE_AUTH", "iam"),
+        ("CACHE_USER", "api"),
+        ("CACHE_NAME", "sheets"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+    ];
+    let lookup = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Coherent::connect(Config::from_lookup(&lookup).unwrap()).await;
+    let logins = fake.logins();
+    for part in ["AUTH", "api", "sheets/?Action=connect&User=api", "X-Amz-Signature="] {
+        assert!(logins.contains(part), "{part} is not in {logins}");
+    }
+    assert!(!logins.contains("hush"));
 }

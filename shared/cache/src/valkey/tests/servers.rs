@@ -71,6 +71,10 @@ impl Server {
         server
     }
 
+    pub(super) fn port(&self) -> u16 {
+        self.admin.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     /// Kills the server and starts an empty one in its place.
     pub(super) async fn restart(&mut self) {
         self.kill();

@@ -9,10 +9,10 @@ use redis::aio::MultiplexedConnection;
 
 use super::servers::Server;
 use crate::header::Header;
-use crate::limits::LEASE_MS;
+use crate::limits::{LEASE_MS, SCOPE_TTL_MS, STALE_TTL_MS};
 use crate::memory::Memory;
 use crate::mutation::{self, Mutation};
-use crate::port::{Command, Fill, Reply};
+use crate::port::{Command, Fill, Filled, Reply};
 use crate::types::Entry;
 use crate::valkey::scripts::Scripts;
 
@@ -132,6 +132,26 @@ async fn valkey_replies_as_the_memory_port_does() {
 async fn redis_with_tls_in_cluster_mode_replies_as_the_memory_port_does() {
     let server = Server::redis_with_tls().await;
     replies_are_equal(&server).await;
+}
+
+#[tokio::test]
+async fn leases_scopes_and_copies_end_by_the_servers_clock() {
+    let server = Server::valkey().await;
+    let (mut connection, scripts, (key, stale_key)) = (server.user().await, Scripts::new(), keys(1, 1));
+    let open = |owner: &str| Command::Open { key: key.clone(), field: "1:x".to_owned(), proposed: owner.to_owned() };
+    let mut leased = Vec::new();
+    for (owner, pause_ms) in [("a", 0), ("b", 0), ("b", LEASE_MS + 50)] {
+        tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        let reply = scripts.run(&mut connection, &open(owner)).await.unwrap();
+        leased.push(matches!(&reply, Reply::Opened { leased: true, incarnation } if incarnation == "a"));
+    }
+    assert_eq!(leased, [true, false, true]);
+    let fill = fill(key.clone(), "1:x".to_owned(), "a".to_owned(), 1, 10, Some(stale_key.clone()));
+    assert_eq!(scripts.run(&mut connection, &fill).await, Ok(Reply::Filled(Filled::Stored)));
+    for (key, ttl_ms) in [(key, SCOPE_TTL_MS), (stale_key, STALE_TTL_MS)] {
+        let left_ms: u64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
+        assert!((ttl_ms - 30_000..=ttl_ms).contains(&left_ms), "{left_ms} of {ttl_ms}");
+    }
 }
 
 #[test]

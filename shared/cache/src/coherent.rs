@@ -157,6 +157,15 @@ impl Coherent {
         self.acknowledged(command, budget).await
     }
 
+    /// Makes the cache forget what all users share.
+    ///
+    /// # Errors
+    /// As for [`Coherent::bump`].
+    pub async fn purge_shared(&self, budget: Duration) -> Result<(), Unacknowledged> {
+        let command = self.lock().core.purge(&ScopeKeys::of(Scope::Shared));
+        self.acknowledged(command, budget).await
+    }
+
     /// What was counted since the last call.
     pub fn take_counted(&self) -> Counted {
         let breaker_open = matches!(&self.port, Port::Valkey(valkey) if valkey.is_left_alone());

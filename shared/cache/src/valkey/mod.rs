@@ -53,15 +53,16 @@ impl Valkey {
         if tried == Err(Tried::Dropped) {
             tried = self.attempt(&command, budget.saturating_sub(started.elapsed())).await;
         }
-        let result = match tried {
-            Ok(reply) => Ok(reply),
+        let (result, healthy) = match tried {
+            Ok(reply) => (Ok(reply), true),
+            // The server is well enough to answer.
+            Err(Tried::Refused) => (Err(Trouble::Refused), true),
             // The caller was in a hurry: that says nothing about the server.
             Err(Tried::Hurried) => return Err(Trouble::Timeout),
-            Err(Tried::Dropped) => Err(Trouble::Unreachable),
-            Err(Tried::Failed(trouble)) => Err(trouble),
+            Err(Tried::Dropped) => (Err(Trouble::Unreachable), false),
+            Err(Tried::Failed(trouble)) => (Err(trouble), false),
         };
-        // A refusal comes from a server that is well enough to answer.
-        admission.verdict(matches!(result, Ok(_) | Err(Trouble::Refused)), Instant::now());
+        admission.verdict(healthy, Instant::now());
         result
     }
 
@@ -77,6 +78,7 @@ impl Valkey {
         self.link.report(ticket, ran.as_ref().err());
         ran.map_err(|failure| match failure.trouble {
             Trouble::Unreachable => Tried::Dropped,
+            Trouble::Refused if !failure.connection_is_bad => Tried::Refused,
             trouble => Tried::Failed(trouble),
         })
     }
@@ -89,5 +91,7 @@ enum Tried {
     Hurried,
     /// The connection had worked and does no longer.
     Dropped,
+    /// The server does not do this, but may do something else.
+    Refused,
     Failed(Trouble),
 }

@@ -30,6 +30,12 @@ async fn a_refused_connection_is_answered_by_the_source() {
 }
 
 #[tokio::test]
+async fn a_wrong_password_is_not_tried_by_every_request() {
+    let server = Server::valkey().await;
+    meets(&server.url.replace("secret", "other"), &[Trouble::Refused, Trouble::Unreachable]).await;
+}
+
+#[tokio::test]
 async fn every_bad_manner_is_answered_by_the_source_and_then_left_alone() {
     for (manner, expected) in [
         (Manner::Mute, &[Trouble::Timeout, Trouble::Unreachable][..]),

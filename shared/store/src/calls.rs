@@ -167,24 +167,29 @@ impl Table {
         Ok(())
     }
 
-    /// Puts or deletes at most 25 items, each by itself.
+    /// Puts or deletes at most 25 items, each by itself: again as long as some are left or the table is busy.
     pub(crate) async fn batch_write(&self, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
         let mut left = requests;
-        let mut attempt = 0;
-        while !left.is_empty() {
-            attempt += 1;
-            if attempt > TRIES {
-                return Err(StoreError::Unavailable { operation: Operation::BatchWrite.name(), source: "items stay unprocessed".into() });
-            }
+        for attempt in 1..=TRIES {
             if attempt > 1 {
                 pause(attempt).await;
             }
-            let call = self.client.batch_write_item().request_items(&self.name, std::mem::take(&mut left));
-            let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-            let output = self.metered(Operation::BatchWrite, result, |output| units(output.consumed_capacity()))?;
-            left = output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default();
+            match self.batch_write_once(left.clone()).await {
+                Ok(unprocessed) if unprocessed.is_empty() => return Ok(()),
+                Ok(unprocessed) => left = unprocessed,
+                // What was done nevertheless is the same when it is done twice.
+                Err(error) if error.is_transient() && attempt < TRIES => {}
+                Err(error) => return Err(error),
+            }
         }
-        Ok(())
+        Err(StoreError::Unavailable { operation: Operation::BatchWrite.name(), source: "items stay unprocessed".into() })
+    }
+
+    async fn batch_write_once(&self, requests: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, StoreError> {
+        let call = self.client.batch_write_item().request_items(&self.name, requests);
+        let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
+        let output = self.metered(Operation::BatchWrite, result, |output| units(output.consumed_capacity()))?;
+        Ok(output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default())
     }
 
     /// Puts any number of items, 25 a call.

@@ -179,8 +179,20 @@ async fn eight_writers_of_one_user_lose_nothing() {
 async fn a_save_whose_answer_is_lost_makes_one_job_though_its_repetition_meets_another_transaction() {
     let server = Server::start();
     let mut world = World::new(&server, 1, "u", false, RETRY_FOR_WRITERS).await;
-    world.faults.script([Fault::AnswerLost, Fault::TransactionConflict]);
+    world.faults.script("TransactWriteItems", [Fault::AnswerLost, Fault::TransactionConflict]);
     let rows = vec![ContactInput { name: "Mara Quill".into(), ..ContactInput::default() }];
     assert!(world.check_step(&Step::Save(Save { job: None, file_name: None, rows }), false).await);
     assert_eq!(world.raw().await.ids("JOB#").len(), 1);
+}
+
+#[tokio::test]
+async fn an_import_goes_on_when_the_table_is_busy_for_a_moment() {
+    let server = Server::start();
+    let mut world = World::new(&server, 1, "u", false, RETRY_FOR).await;
+    // More than the client itself tries again.
+    world.faults.script("BatchWriteItem", [Fault::Throttled; 10]);
+    let raw = world.raw().await;
+    let import = world.steps(&raw).import(None);
+    assert!(world.check_step(&import, false).await);
+    assert_eq!(world.raw().await.rev(), 1);
 }

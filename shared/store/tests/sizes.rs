@@ -5,17 +5,18 @@ mod recount;
 mod server;
 
 use std::fmt::Write as _;
+use std::future::Future;
 
 use aws_sdk_dynamodb::Client;
 use domain::{
-    Billing, Contact, ContactId, Customer, Job, JobId, JobStatus, Month, ProductionId, Subscription, SubscriptionStatus, Timestamp, Usage,
-    UserId,
+    Billing, Contact, ContactId, ContactInput, Customer, Job, JobId, JobStatus, Month, ProductionId, Subscription, SubscriptionStatus,
+    Timestamp, Usage, UserId,
 };
 use recount::{Item, Raw};
 use serde_json::json;
 use server::Server;
 use store::import::{OnError, Silent, import};
-use store::{Edit, Record, Slice, Table};
+use store::{Edit, Record, Save, Slice, StoreError, Table};
 use uuid::Uuid;
 
 const TABLE: &str = "sizes";
@@ -138,13 +139,22 @@ fn lines(user: &str, contacts: u64) -> String {
 
 async fn import_account(table: &Table, contacts: u64) -> UserId {
     let user = format!("user-{contacts}");
-    let path = std::env::temp_dir().join(format!("store-sizes-{}-{contacts}.ndjson", std::process::id()));
+    let path = std::env::temp_dir().join(format!("store-sizes-{}.ndjson", Uuid::new_v4()));
     std::fs::write(&path, lines(&user, contacts)).unwrap();
     let report = import(table, &path, OnError::Stop, NOW, &mut Silent).await.unwrap();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(report.written.of(store::import::Kind::Contact), contacts);
     println!("{contacts} contacts imported in {:.1} s", report.duration.as_secs_f64());
     UserId::parse(&user).unwrap()
+}
+
+/// Calls, read units and write units of one operation.
+async fn cost<T>(table: &Table, what: &str, operation: impl Future<Output = Result<T, StoreError>>) -> (u64, f64, f64) {
+    let before = table.meter().read();
+    operation.await.unwrap();
+    let cost = table.meter().read().since(&before);
+    println!("{what}: {} calls, {} read units, {} write units", cost.calls(), cost.read_units(), cost.write_units());
+    (cost.calls(), cost.read_units(), cost.write_units())
 }
 
 /// Write units of adding one contact to the newest job, and of deleting it again.
@@ -187,4 +197,59 @@ async fn reads_and_writes_cost_the_same_at_any_size() {
     for (added, deleted) in &writes[2..] {
         assert!(added / at_100.0 <= 1.2 && deleted / at_100.1 <= 1.2, "adding and deleting: {writes:?}");
     }
+}
+
+#[tokio::test]
+async fn each_read_takes_the_trips_that_the_documentation_says() {
+    let server = Server::start();
+    let table = server.table(TABLE).await;
+    let user = import_account(&table, 1_000).await;
+    let job = table.root(&user).await.unwrap().unwrap().feed[0].key.1;
+    let page = |slice| table.contact_page(&user, None, slice, PAGE);
+    let row = page(Slice::Page(1)).await.unwrap().value.unwrap().contacts[99].clone();
+    let after = Slice::After(row.created_at, row.id);
+    let trips = [
+        (cost(&table, "1 root", table.root(&user)).await, 1),
+        (cost(&table, "2 stats", table.stats(&user)).await, 1),
+        (cost(&table, "3 contact", table.contact(&user, row.id)).await, 2),
+        (cost(&table, "4 job with 50 contacts", table.job_contacts(&user, job)).await, 2),
+        (cost(&table, "5 20 jobs", table.jobs(&user, None, 20)).await, 2),
+        (cost(&table, "6 plans", table.plans()).await, 1),
+        (cost(&table, "7 key set", table.jwks()).await, 1),
+        (cost(&table, "8 first page", page(Slice::Page(1))).await, 3),
+        (cost(&table, "8 page in the middle", page(Slice::Page(5))).await, 4),
+        (cost(&table, "9 page after a place", page(after)).await, 3),
+        (cost(&table, "10 page of a job", table.contact_page(&user, Some(job), Slice::Page(1), PAGE)).await, 3),
+    ];
+    for (at, ((calls, _, written), most)) in trips.into_iter().enumerate() {
+        assert!(calls <= most && written == 0.0, "read {at}: {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn each_write_is_one_transaction_of_few_trips() {
+    let server = Server::start();
+    let table = server.table(TABLE).await;
+    let user = import_account(&table, 1_000).await;
+    let feed = table.root(&user).await.unwrap().unwrap().feed;
+    let (newest, older) = (feed[0].key.1, feed[5].key.1);
+    let of_newest = table.job_contacts(&user, newest).await.unwrap().value.unwrap().1;
+    let delete = table.delete_contact(&user, of_newest[0].id, NOW);
+    assert!(cost(&table, "delete a contact", delete).await.0 <= 4);
+    let rows = |count: usize| {
+        let row = |n| ContactInput { name: format!("Crew {n}"), phone: Some(format!("+49 170 {n}")), ..ContactInput::default() };
+        Save { job: None, file_name: Some("Day 3.pdf".into()), rows: (0..count).map(row).collect() }
+    };
+    let (few, many) = (rows(50), rows(1_000));
+    let save = table.save_contacts(&user, &few, NOW);
+    assert!(cost(&table, "save 50 contacts", save).await.0 <= 6);
+    let save = table.save_contacts(&user, &many, NOW);
+    // 13 transactions of 80 rows, one that opens the job and one that completes it.
+    assert!(cost(&table, "save 1,000 contacts", save).await.0 <= 15 * 6);
+    let delete = table.delete_job(&user, older, NOW);
+    assert!(cost(&table, "delete a job with 50 contacts", delete).await.0 <= 6);
+    let usage = [Edit::Put(Record::Usage(NOW.month(), Usage::default()))];
+    let edit = table.apply(&user, &usage, NOW);
+    assert!(cost(&table, "set a month's usage", edit).await.0 <= 2);
+    assert_eq!(table.rebuild(&user, NOW).await.unwrap().differences, Vec::<String>::new());
 }

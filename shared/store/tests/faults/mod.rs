@@ -56,8 +56,8 @@ impl Storable for Call {
 struct State {
     rng: StdRng,
     on: bool,
-    /// What happens to the next transactions that write.
-    script: VecDeque<Fault>,
+    /// What happens to the next calls of one operation.
+    script: (&'static str, VecDeque<Fault>),
     /// Calls until the process "dies"; none while it lives on.
     calls_left: Option<u32>,
     dead: bool,
@@ -76,16 +76,16 @@ impl Faults {
         Self(Arc::new(Mutex::new(State {
             rng,
             on: false,
-            script: VecDeque::new(),
+            script: ("", VecDeque::new()),
             calls_left: None,
             dead: false,
             committed: BTreeMap::new(),
         })))
     }
 
-    /// Decides on the next transactions that write, in order.
-    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.state().script = faults.into_iter().collect();
+    /// Decides on the next calls of an operation, in order.
+    pub fn script(&self, operation: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        self.state().script = (operation, faults.into_iter().collect());
     }
 
     /// A table handle whose calls pass through here, and how long it tries again.
@@ -128,8 +128,8 @@ impl Faults {
     /// What happens to the next call, or nothing when the process is dead.
     fn choose(&self, target: &str) -> Option<Fault> {
         let mut state = self.state();
-        if target.ends_with("TransactWriteItems")
-            && let Some(fault) = state.script.pop_front()
+        if target.ends_with(state.script.0)
+            && let Some(fault) = state.script.1.pop_front()
         {
             return Some(fault);
         }

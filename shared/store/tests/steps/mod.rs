@@ -300,7 +300,7 @@ impl Steps<'_> {
     }
 
     /// Lines with a job of their own, and some contacts in it or in one that is there.
-    fn import(&mut self, there: Option<Job>) -> Step {
+    pub fn import(&mut self, there: Option<Job>) -> Step {
         let user = self.user.as_str();
         let job = self.job();
         let mut lines = vec![json!({"type": "user", "id": user, "deletedAt": null}), self.job_line(&job)];

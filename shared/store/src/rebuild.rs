@@ -7,9 +7,9 @@ use domain::{Account, Billing, Contact, GroupKey, Job, JobId, JobKey, Rev, Root,
 use uuid::Uuid;
 
 use crate::calls::{Index, Range};
-use crate::directory::{self, Bucket, Directory, Editor, Key};
+use crate::directory::{self, Bucket, Chunk, Directory, Editor, Key};
 use crate::draft::{Draft, place, to_chunk, to_directory};
-use crate::item::{self, Item};
+use crate::item;
 use crate::keys;
 use crate::reads::whole;
 use crate::write_items::{delete, guard, put, put_root};
@@ -57,7 +57,7 @@ impl Table {
         let mut differences = Vec::new();
         self.compare(user, &stored, &counted, now, &mut differences).await?;
         let nothing_there = stored.root.is_none() && counted.entries.is_empty() && counted.account.root.jobs.all == 0;
-        if differences.is_empty() && !stored.importing || nothing_there && !stored.importing {
+        if !stored.importing && (differences.is_empty() || nothing_there) {
             return Ok(Rebuilt { rev: stored.root.map(|root| root.rev).unwrap_or_default(), differences: Vec::new() });
         }
         let rev = self.repair(user, &stored, &mut counted, now).await?;
@@ -171,17 +171,15 @@ impl Table {
     }
 
     async fn directory_is_right(&self, user: &UserId, stored: &Directory, entries: &[(Key, bool)]) -> Result<bool, StoreError> {
-        let keys: Vec<Item> = stored.chunks.iter().map(|chunk| item::key(user, &keys::chunk(chunk.number))).collect();
-        let mut chunks = HashMap::new();
-        for page in keys.chunks(100) {
-            for found in self.batch_get(page.to_vec()).await? {
-                // One that cannot be read is as good as missing.
-                chunks.extend(to_chunk(&found).map(|chunk| (item::sk(&found).to_owned(), chunk)));
-            }
+        let found = self.query(whole(user, keys::CHUNKS)).await?;
+        // One that nobody names was left by a rebuild that was cut off; one that cannot be read is as good as missing.
+        let mut chunks: HashMap<&str, Chunk> = found.iter().filter_map(|found| Some((item::sk(found), to_chunk(found).ok()?))).collect();
+        if found.len() != stored.chunks.len() {
+            return Ok(false);
         }
         let mut buckets: Vec<Bucket> = Vec::new();
         for chunk in &stored.chunks {
-            let Some(found) = chunks.remove(&keys::chunk(chunk.number)) else { return Ok(false) };
+            let Some(found) = chunks.remove(keys::chunk(chunk.number).as_str()) else { return Ok(false) };
             if found.totals() != (chunk.count, chunk.reachable) || found.0.first().is_none_or(|first| first.start != chunk.start) {
                 return Ok(false);
             }

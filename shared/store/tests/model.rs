@@ -11,6 +11,7 @@ mod steps;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ContactInput, Timestamp, UserId};
 use faults::{Fault, Faults};
 use futures::future::join_all;
@@ -195,4 +196,24 @@ async fn an_import_goes_on_when_the_table_is_busy_for_a_moment() {
     let import = world.steps(&raw).import(None);
     assert!(world.check_step(&import, false).await);
     assert_eq!(world.raw().await.rev(), 1);
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_cut_off_is_completed_by_the_next() {
+    let server = Server::start();
+    let mut world = World::new(&server, 1, "u", true, RETRY_FOR).await;
+    world.begin().await;
+    for calls in 0.. {
+        let mut root = world.raw().await.items["ROOT"].clone();
+        let damaged = root["body"].as_s().unwrap().replacen("\"n\":", "\"n\":7", 1);
+        root.insert("body".into(), AttributeValue::S(damaged));
+        world.raw_client.put_item().table_name(TABLE).set_item(Some(root)).send().await.unwrap();
+        assert_ne!(world.raw().await.differences(world.now), Vec::<String>::new());
+        let whole = world.faults.run(false, Some(calls), world.table.rebuild(&world.user, world.now)).await.is_some();
+        world.table.rebuild(&world.user, world.now).await.unwrap();
+        assert_eq!(world.raw().await.differences(world.now), Vec::<String>::new(), "cut off after {calls} calls");
+        if whole {
+            break;
+        }
+    }
 }

@@ -3,6 +3,8 @@
 use billing::signature::Secrets;
 use domain::UserId;
 use futures::future::join_all;
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use testkit::{Fault, OLD_WEBHOOK_SECRET, Reply, World, seed};
 
@@ -151,10 +153,19 @@ async fn the_end_of_an_old_subscription_leaves_the_new_one() {
 async fn an_imported_subscription_is_spoken_for_by_stripe_from_its_first_event_on() {
     let world = World::with(&[seed("u1").subscription("price_starter_monthly", "active")]).await;
     world.get(CUSTOMER).await.expect_json("/plan", "starter");
-    let mut ended = subscription("sub_u1", "price_starter_monthly", "canceled", NOW - 500, Some("u1"));
-    ended["customer"] = json!("cus_u1");
-    deliver(&world, &event("evt_1", "customer.subscription.deleted", NOW - 10, ended)).await.expect_json("/outcome", "applied");
-    world.get(CUSTOMER).await.expect_json("/hasSubscription", false).expect_header("x-rev", "2");
+    let of = |status| {
+        let mut object = subscription("sub_u1", "price_professional_monthly", status, NOW - 500, None);
+        object["customer"] = json!("cus_u1");
+        object
+    };
+    deliver(&world, &event("evt_1", "customer.subscription.updated", NOW - 10, of("active"))).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_json("/subscriptionId", "sub_u1").expect_header("x-rev", "2");
+    deliver(&world, &event("evt_2", "customer.subscription.deleted", NOW - 5, of("canceled"))).await.expect_json("/outcome", "applied");
+    world.get(CUSTOMER).await.expect_json("/hasSubscription", false).expect_header("x-rev", "3");
+
+    // The old product's file again: it is older than what Stripe said.
+    world.import(&seed("u1").subscription("price_starter_monthly", "active")).await;
+    world.get(CUSTOMER).await.expect_json("/hasSubscription", false).expect_header("x-rev", "3");
 }
 
 #[tokio::test]
@@ -304,6 +315,7 @@ async fn what_cannot_be_applied_is_kept_and_not_retried() {
 #[tokio::test]
 async fn a_price_of_stripe_becomes_the_plans_price() {
     let world = World::new().await;
+    world.get("/api/billing/plans").await.expect_json("/plans/1/stripePriceId", "price_starter_monthly");
     let price = json!({"id": "price_new", "object": "price", "active": true, "currency": "usd", "unit_amount": 2900, "created": NOW - 10,
         "lookup_key": "starter_monthly", "recurring": {"interval": "month", "interval_count": 1}});
     deliver(&world, &event("evt_1", "price.created", NOW - 10, price.clone())).await.expect_json("/outcome", "applied");
@@ -311,6 +323,7 @@ async fn a_price_of_stripe_becomes_the_plans_price() {
     let plans = world.table().plans().await.unwrap().expect("a stored catalogue");
     let starter = plans.of_price("price_starter_monthly");
     assert_eq!(starter.stripe_price_id.as_deref(), Some("price_new"), "and the former price still means the plan");
+    world.get("/api/billing/plans").await.expect_json("/plans/1/stripePriceId", "price_new");
 }
 
 #[tokio::test]
@@ -340,4 +353,75 @@ async fn twenty_events_of_one_customer_at_once_lose_nothing() {
     }
     world.get(CUSTOMER).await.expect_json("/subscriptionId", "sub_00").expect_header("x-rev", "40");
     assert_eq!(drift(&world).await, [""; 0]);
+}
+
+/// What Stripe may tell of one customer within a few seconds, some of it within the same.
+fn story() -> Vec<Value> {
+    let of = |id: &str, price: &str, status: &str| subscription(id, price, status, NOW - 500, Some("u1"));
+    let session = json!({"id": "cs_1", "object": "checkout.session", "customer": "cus_1", "client_reference_id": "u1"});
+    let customer =
+        |name: &str| json!({"id": "cus_1", "object": "customer", "email": "ines@example.test", "name": name, "created": NOW - 900});
+    let invoice = |status: &str| json!({"id": "in_1", "object": "invoice", "customer": "cus_1", "status": status, "created": NOW - 90});
+    let told = [
+        ("customer.created", NOW - 90, customer("Ines")),
+        ("checkout.session.completed", NOW - 90, session),
+        ("customer.subscription.created", NOW - 90, of("sub_1", "price_starter_monthly", "incomplete")),
+        ("invoice.finalized", NOW - 90, invoice("open")),
+        ("customer.subscription.updated", NOW - 89, of("sub_1", "price_starter_monthly", "active")),
+        ("invoice.paid", NOW - 89, invoice("paid")),
+        ("customer.updated", NOW - 80, customer("Ines Demo")),
+        ("customer.subscription.created", NOW - 60, of("sub_2", "price_professional_monthly", "trialing")),
+        ("customer.subscription.deleted", NOW - 50, of("sub_1", "price_starter_monthly", "canceled")),
+        ("customer.subscription.updated", NOW - 40, of("sub_2", "price_professional_monthly", "active")),
+        ("customer.subscription.updated", NOW - 30, of("sub_2", "price_professional_monthly", "past_due")),
+    ];
+    told.into_iter().enumerate().map(|(n, (kind, created, object))| event(&format!("evt_{n:02}"), kind, created, object)).collect()
+}
+
+#[tokio::test]
+async fn each_order_with_repetitions_and_faults_ends_in_the_same_state() {
+    let seed_number: u64 = rand::random();
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed_number);
+    let world = World::with(&[seed("u1")]).await;
+    for event in story() {
+        deliver(&world, &event).await.expect_status(200);
+    }
+    let expected = world.table().root(&user()).await.unwrap().unwrap().billing;
+    assert_eq!(expected.subscription.as_ref().unwrap().stripe_subscription_id.as_deref(), Some("sub_2"));
+    for round in 0..6 {
+        let mut events = story();
+        events.extend(story().into_iter().filter(|_| random.random_bool(0.3)));
+        events.shuffle(&mut random);
+        let world = World::with(&[seed("u1")]).await;
+        let faults = [Fault::Throttled, Fault::Conflict, Fault::AnswerLost, Fault::Unreachable];
+        let mut of_calls = rand::rngs::StdRng::seed_from_u64(random.random());
+        world.faults().plan(move |_| of_calls.random_bool(0.1).then(|| faults[of_calls.random_range(0..faults.len())]));
+        let parts = events.chunks(events.len() / 3 + 1);
+        let world = &world;
+        join_all(parts.map(|part| async move {
+            for event in part {
+                deliver_surely(world, event).await.expect_status(200);
+            }
+        }))
+        .await;
+        world.faults().clear();
+        let found = world.table().root(&user()).await.unwrap().unwrap().billing;
+        assert_eq!(found, expected, "seed {seed_number}, round {round}");
+        assert_eq!(drift(world).await, [""; 0], "seed {seed_number}, round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_checkout_and_its_subscription_find_each_other_when_they_come_at_once() {
+    let session = json!({"id": "cs_1", "object": "checkout.session", "customer": "cus_1", "client_reference_id": "u1"});
+    let linked = event("evt_0", "checkout.session.completed", NOW - 9, session);
+    let of = |n: i64| subscription(&format!("sub_{n}"), "price_professional_monthly", "active", NOW - 500 + n, None);
+    let created: Vec<_> = (1..4).map(|n| event(&format!("evt_{n}"), "customer.subscription.created", NOW - 10, of(n))).collect();
+    for _ in 0..5 {
+        let world = World::with(&[seed("u1")]).await;
+        let (subscriptions, link) = (created.iter().map(|event| deliver_surely(&world, event)), deliver_surely(&world, &linked));
+        futures::join!(join_all(subscriptions), link);
+        world.get(CUSTOMER).await.expect_json("/plan", "professional").expect_json("/subscriptionId", "sub_3");
+        assert_eq!(drift(&world).await, [""; 0]);
+    }
 }

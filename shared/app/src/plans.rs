@@ -18,6 +18,8 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 const SHARED_FRESH: Duration = Duration::from_secs(3_600);
 /// Time that loading it may take. Past that the last known catalogue serves.
 const LOAD_BUDGET: Duration = Duration::from_millis(300);
+/// Nobody waits for it but Stripe, and nothing repeats it.
+const PURGE_BUDGET: Duration = Duration::from_secs(2);
 const VIEW: View<'static> = View { name: "catalogue", page: false, fresh_for: SHARED_FRESH, stale_if_error: true };
 
 /// The newest catalogue known here, and when it was read.
@@ -35,6 +37,11 @@ impl PlansCell {
         let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = cell.1.is_some_and(|read| (0..FRESH_FOR.as_millis() as i64).contains(&(now.ms() - read.ms())));
         (Arc::clone(&cell.0), !fresh)
+    }
+
+    /// Counts the catalogue as due again.
+    fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = None;
     }
 
     /// Stores what was read; `None` keeps the last good one for another minute.
@@ -61,6 +68,14 @@ impl App {
             tracing::warn!(error, "the plan catalogue cannot be read: the last known one serves");
         }
         self.plans.set(read.ok().flatten(), now)
+    }
+
+    /// Makes a changed catalogue known: here at once, elsewhere within a minute, or an hour if the cache does not hear of it.
+    pub(crate) async fn plans_changed(&self) {
+        if Box::pin(self.cache.purge_shared(PURGE_BUDGET)).await.is_err() {
+            tracing::warn!("the cache did not acknowledge another catalogue: the old one may serve for an hour");
+        }
+        self.plans.forget();
     }
 
     /// Reads the catalogue in init.

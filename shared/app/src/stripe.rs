@@ -5,7 +5,8 @@ use std::time::Instant;
 use billing::signature::{Secrets, verify};
 use billing::{Event, Outcome};
 use serde::Serialize;
-use store::Settled;
+use serde_json::json;
+use store::{Settled, StoreError};
 use web::{ApiError, ConfigError, Request, Response};
 
 use crate::errors::of_store;
@@ -64,8 +65,15 @@ impl App {
         let event = Event::parse(request.body()).map_err(|_| refused("Invalid webhook signature"))?;
 
         let plans = self.plans(request.now()).await;
-        let settled = self.table.stripe_event(&event, request.body(), config.live, &plans, request.now()).await.map_err(of_store)?;
+        let settled = match self.table.stripe_event(&event, request.body(), config.live, &plans, request.now()).await {
+            Ok(settled) => settled,
+            Err(error) if error.is_transient() => return Err(of_store(error)),
+            Err(error) => return Ok(failed(&event, &error)),
+        };
         note(&event, &settled);
+        if settled.plans_changed {
+            self.plans_changed().await;
+        }
         if let Some((user, rev)) = &settled.shown {
             self.bump(user, *rev).await;
         }
@@ -85,11 +93,47 @@ fn refused(text: &str) -> ApiError {
     ApiError::BadRequest(text.to_owned())
 }
 
+/// A fault that the webhook's own answer tells of: Stripe shows it beside the event, and delivers again.
+fn failed(event: &Event, error: &StoreError) -> Response {
+    let (event_id, cause) = (event.id.as_str(), error as &(dyn std::error::Error + 'static));
+    tracing::error!(event_id, cause, "stripe event failed");
+    Response::json(500, json!({"success": false, "error": "Webhook processing failed", "eventId": event_id}).to_string().into())
+}
+
 /// Logs what became of an event: never its content.
 fn note(event: &Event, settled: &Settled) {
     let (event_id, event_type, outcome) = (event.id.as_str(), event.event_type.as_str(), settled.outcome);
     tracing::info!(event_id, event_type, ?outcome, "stripe event settled");
     for alarm in &settled.alarms {
         tracing::error!(event_id, event_type, alarm, "stripe event needs a person");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(secrets: Option<&str>, live: Option<&str>) -> Result<bool, String> {
+        let lookup = |variable: &str| match variable {
+            "STRIPE_WEBHOOK_SECRETS" => secrets.map(str::to_owned),
+            "STRIPE_LIVE" => live.map(str::to_owned),
+            _ => None,
+        };
+        StripeConfig::from_lookup(&lookup).map(|config| config.live).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_webhook_without_usable_secrets_does_not_start() {
+        for list in [None, Some(""), Some(" "), Some("whsec_a,"), Some("whsec_a,,whsec_b")] {
+            assert_eq!(read(list, None).unwrap_err(), "STRIPE_WEBHOOK_SECRETS: is no comma list of non-empty secrets", "{list:?}");
+        }
+        assert_eq!(read(Some("whsec_a , whsec_b"), None), Ok(false));
+    }
+
+    #[test]
+    fn live_mode_is_asked_for_by_its_word() {
+        assert_eq!(read(Some("whsec_a"), Some("true")), Ok(true));
+        assert_eq!(read(Some("whsec_a"), Some("false")), Ok(false));
+        assert_eq!(read(Some("whsec_a"), Some("1")).unwrap_err(), "STRIPE_LIVE: is neither true nor false");
     }
 }

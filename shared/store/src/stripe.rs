@@ -13,6 +13,7 @@ use billing::{
     Outcome, Quarantine, Sources, Work, Writes,
 };
 use domain::{Plans, Rev, Timestamp, UserId};
+use futures::future::try_join;
 use serde_json::json;
 
 use crate::calls::{Index, Range, pause};
@@ -36,13 +37,15 @@ pub struct Settled {
     pub message: &'static str,
     /// Whose views show it, from which revision on.
     pub shown: Option<(UserId, Rev)>,
+    /// Whether the plan catalogue changed.
+    pub plans_changed: bool,
     /// What a person has to look at; nothing personal is in it.
     pub alarms: Vec<String>,
 }
 
 impl Settled {
     fn of(outcome: Outcome) -> Self {
-        Self { outcome, message: outcome.message(), shown: None, alarms: Vec::new() }
+        Self { outcome, message: outcome.message(), shown: None, plans_changed: false, alarms: Vec::new() }
     }
 }
 
@@ -96,8 +99,10 @@ impl Table {
         let mut draft = None;
         match &user {
             Some(user) if found.marker.is_none() => {
-                found.subscriptions = self.subscriptions(customer()).await?;
-                let (begun, more) = Draft::begin(self, user, delivery.now, &[keys::SOURCES.to_owned()]).await?;
+                let more = [keys::SOURCES.to_owned()];
+                let begun = Draft::begin(self, user, delivery.now, &more);
+                let (subscriptions, (begun, more)) = try_join(self.subscriptions(customer()), begun).await?;
+                found.subscriptions = subscriptions;
                 let sources: Option<Sources> = more.iter().flatten().next().map(item::body).transpose()?;
                 found.user = FoundUser { billing: begun.account.root.billing.clone(), sources };
                 draft = Some(begun);
@@ -156,11 +161,23 @@ impl Table {
 
     /// A customer's head, on the condition that it did not move, and the item that changed.
     fn mirror(&self, meta: &Meta, changed: Option<&Mirrored>, read: Option<&Meta>) -> Vec<TransactWriteItem> {
-        let pk = keys::customer(&meta.customer);
-        let mut head = item::bodied(item::key_of(&pk, keys::META), meta);
-        head.insert(REV.to_owned(), item::number(meta.rev));
-        let changed = changed.map(|changed| put(self, item::bodied(item::key_of(&pk, &keys::mirrored(&changed.id())), changed)));
-        std::iter::once(put_if_at(self, head, read.map(|read| read.rev))).chain(changed).collect()
+        let key = |changed: &Mirrored| item::key_of(keys::customer(&meta.customer), &keys::mirrored(&changed.id()));
+        let changed = changed.map(|changed| put(self, item::bodied(key(changed), changed)));
+        std::iter::once(put_if_at(self, head(meta), read.map(|read| read.rev))).chain(changed).collect()
+    }
+
+    /// Stores whose a customer is, unless something is known of that customer already.
+    pub(crate) async fn link_customer(&self, customer: &str, user: &UserId) -> Result<(), StoreError> {
+        let meta = Meta::new(customer, Some(user.clone()));
+        match self.commit(vec![put_new(self, head(&meta))], Instant::now() + self.retry_for).await {
+            Err(StoreError::Conflict { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Whether an event of Stripe has set the user's billing state.
+    pub(crate) async fn has_stripe_state(&self, user: &UserId) -> Result<bool, StoreError> {
+        Ok(self.get(item::key(user, keys::SOURCES)).await?.is_some())
     }
 
     async fn try_catalogue(&self, delivery: &Delivery<'_>, work: &CatalogueWork) -> Result<Settled, StoreError> {
@@ -180,6 +197,7 @@ impl Table {
             told.insert(REV.to_owned(), item::number(catalogue.rev));
             items.push(put_if_at(self, told, stored.map(|stored| stored.rev)));
             items.push(put(self, item::bodied(item::key_of(keys::CATALOG, keys::PLANS), &plans)));
+            settled.plans_changed = true;
             settled.alarms = alarms.iter().map(said).collect();
         }
         self.commit(items, delivery.until).await?;
@@ -246,6 +264,13 @@ impl Delivery<'_> {
         let alarm = altered.then(|| "another event came under the same id".to_owned());
         Settled { alarms: alarm.into_iter().collect(), ..Settled::of(Outcome::Duplicate) }
     }
+}
+
+/// A customer's head as it is stored.
+fn head(meta: &Meta) -> Item {
+    let mut head = item::bodied(item::key_of(keys::customer(&meta.customer), keys::META), meta);
+    head.insert(REV.to_owned(), item::number(meta.rev));
+    head
 }
 
 fn said(alarm: &Alarm) -> String {

@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Imports an account. Each seed is a file of its own: ids of different users may be the same.
-    async fn import(&self, seed: &Seed) {
+    pub async fn import(&self, seed: &Seed) {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
         file.write_all(seed.ndjson().as_bytes()).expect("a temporary file");
         let report = store::import::import(self.table(), file.path(), OnError::Stop, self.clock.now(), &mut Silent).await;

@@ -67,7 +67,7 @@ pub(super) async fn write_head<T: Target>(
         changes.push(Edit::DeletedAt(deleted_at));
     }
     let billing = billing::merged(&root.billing, account.as_ref(), &subscriptions);
-    if billing != root.billing {
+    if billing != root.billing && !target.has_stripe_state(user).await? {
         changes.push(Edit::Billing(billing));
     }
     if !changes.is_empty() {

@@ -29,6 +29,8 @@ pub(super) enum Begun {
 
 /// The table as an import sees it.
 pub(super) trait Target {
+    /// Whether an event of Stripe has set the user's billing state: it is newer than any file.
+    async fn has_stripe_state(&self, user: &UserId) -> Result<bool, StoreError>;
     /// The user's root.
     async fn root(&self, user: &UserId) -> Result<Option<Root>, StoreError>;
     /// Those of at most 100 usage rows that exist.

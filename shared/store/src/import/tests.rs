@@ -109,6 +109,9 @@ impl Memory {
 }
 
 impl Target for Memory {
+    async fn has_stripe_state(&self, _: &UserId) -> Result<bool, StoreError> {
+        self.call().map(|()| false)
+    }
     async fn root(&self, user: &UserId) -> Result<Option<Root>, StoreError> {
         self.read(user, |rows| rows.account.as_ref().map(|(root, _)| root.clone()))
     }
@@ -346,6 +349,9 @@ fn an_import_that_fails_anywhere_leaves_no_wrong_root_and_is_completed_by_the_ne
 fn a_root_that_somebody_created_meanwhile_is_recomputed() {
     struct Meanwhile(Memory);
     impl Target for Meanwhile {
+        async fn has_stripe_state(&self, user: &UserId) -> Result<bool, StoreError> {
+            self.0.has_stripe_state(user).await
+        }
         async fn root(&self, user: &UserId) -> Result<Option<Root>, StoreError> {
             self.0.root(user).await
         }

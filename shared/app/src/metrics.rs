@@ -63,8 +63,11 @@ impl Observed {
 
     /// Counts of what happened, without those that are zero.
     fn outcomes(&self) -> Vec<(&'static str, u64)> {
-        let answers = |wanted: fn(Outcome) -> bool| self.cache.answers.iter().filter(|((_, found, _), _)| wanted(*found)).map(|(_, n)| n).sum();
-        let fills = |stored: bool| self.cache.fills.iter().filter(|(filled, _)| (**filled == cache::Filled::Stored) == stored).map(|(_, n)| n).sum();
+        let answers =
+            |wanted: fn(Outcome) -> bool| self.cache.answers.iter().filter(|((_, found, _), _)| wanted(*found)).map(|(_, n)| n).sum();
+        let fills = |stored: bool| {
+            self.cache.fills.iter().filter(|(filled, _)| (**filled == cache::Filled::Stored) == stored).map(|(_, n)| n).sum()
+        };
         let counts = [
             ("CacheHit", answers(|outcome| outcome == Outcome::Hit)),
             ("CacheSoftStale", answers(|outcome| outcome == Outcome::SoftStale)),

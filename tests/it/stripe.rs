@@ -425,3 +425,23 @@ async fn a_checkout_and_its_subscription_find_each_other_when_they_come_at_once(
         assert_eq!(drift(&world).await, [""; 0]);
     }
 }
+
+#[tokio::test]
+async fn an_item_that_does_not_decode_fails_the_event_by_its_name_and_it_comes_again() {
+    let world = World::with(&[seed("u1")]).await;
+    world.damage("CUS#cus_1", "META").await;
+    let reply = deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(500);
+    reply.expect_json("", json!({"success": false, "error": "Webhook processing failed", "eventId": "evt_1"}));
+    reply.expect_header("cache-control", "no-store");
+    assert_eq!(rev(&world).await, 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_known_user_is_four_calls_and_a_repetition_two() {
+    let world = World::with(&[seed("u1")]).await;
+    for calls in [4, 2] {
+        let before = world.meter();
+        deliver(&world, &pro("evt_1", NOW - 10)).await.expect_status(200);
+        assert_eq!(world.meter().since(&before).calls(), calls);
+    }
+}

@@ -36,7 +36,7 @@ pub struct World {
     faults: Faults,
     feed: Feed,
     letters: Arc<KeptLetters>,
-    _embedded: Embedded,
+    embedded: Embedded,
 }
 
 /// Somebody who asks.
@@ -77,7 +77,7 @@ impl World {
         let app = Arc::new(app.with_stripe(stripe()));
         tokio::spawn(delivery.run(Arc::clone(&app), local::functions::ON_TABLE_STREAM));
         let gateway = Gateway::new(app).expect("every function is wired");
-        let world = Self { gateway, clock, faults, feed, letters, _embedded: embedded };
+        let world = Self { gateway, clock, faults, feed, letters, embedded };
         for seed in seeds {
             world.import(seed).await;
         }
@@ -93,6 +93,16 @@ impl World {
         let report = store::import::import(self.table(), file.path(), OnError::Stop, self.clock.now(), &mut Silent).await;
         let report = report.expect("the table answers");
         assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
+    }
+
+    /// Puts an item in the place of another that does not decode.
+    pub async fn damage(&self, pk: &str, sk: &str) {
+        let config = TableConfig::local(TABLE, self.embedded.endpoint()).client_config().http_client(local::table::http_client());
+        let client = aws_sdk_dynamodb::Client::from_conf(config.build());
+        let put = [("pk", pk), ("sk", sk), ("body", "{")].into_iter().fold(client.put_item().table_name(TABLE), |put, (name, text)| {
+            put.item(name, aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned()))
+        });
+        put.send().await.expect("the table answers");
     }
 
     /// Waits until the stream has delivered everything.

@@ -86,6 +86,25 @@ async fn a_failing_source_is_asked_once_for_all_who_wait() {
 }
 
 #[tokio::test]
+async fn those_who_wait_for_a_failing_source_share_the_stale_copy() {
+    let cache = Coherent::memory(Settings::default());
+    read(&cache, ask(None, &[]), Ok(1)).await.unwrap();
+    cache.bump("u", 2, Duration::from_secs(1)).await.unwrap();
+    let loads = AtomicU32::new(0);
+    let reads = (0..50).map(|_| {
+        let load = || async {
+            loads.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Err::<Loaded, _>("down")
+        };
+        cache.read(ask(None, &[]), |error| Some(*error), load)
+    });
+    let answers = futures::future::join_all(reads).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().unwrap().outcome == Outcome::StaleOnError));
+    assert_eq!(loads.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_stale_copy_leaves_only_while_the_source_is_down_and_never_below_the_token() {
     let cache = Coherent::memory(Settings::default());
     read(&cache, ask(None, &[]), Ok(1)).await.unwrap();

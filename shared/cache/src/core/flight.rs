@@ -15,7 +15,7 @@ use super::ReadId;
 use super::read::{Read, State};
 use crate::mutation::{Mutation, applied};
 use crate::port::Incarnation;
-use crate::types::Answer;
+use crate::types::{Answer, Outcome};
 
 /// What a flight's result rests on.
 #[derive(Debug, Clone, Hash)]
@@ -103,12 +103,19 @@ impl Flights {
         }
     }
 
-    /// Ends the flight that a read leads: who waits for it, and what they get.
-    pub(super) fn land(&mut self, leader: ReadId, read: &Read) -> Option<(Vec<ReadId>, Landed)> {
-        let flight = read.leads.then(|| self.flights.remove(&leader)).flatten()?;
-        if self.newest.get(&flight.name) == Some(&leader) {
+    /// Lets nobody join any more: the source failed before they came, and may work for them.
+    pub(super) fn close(&mut self, leader: ReadId) {
+        if let Some(flight) = self.flights.get(&leader)
+            && self.newest.get(&flight.name) == Some(&leader)
+        {
             self.newest.remove(&flight.name);
         }
+    }
+
+    /// Ends the flight that a read leads: who waits for it, and what they get.
+    pub(super) fn land(&mut self, leader: ReadId, read: &Read) -> Option<(Vec<ReadId>, Landed)> {
+        self.close(leader);
+        let flight = read.leads.then(|| self.flights.remove(&leader)).flatten()?;
         Some((flight.joiners, flight.result.unwrap_or(Landed::Nothing)))
     }
 
@@ -138,6 +145,10 @@ impl Flights {
 
 /// Whether a reader may take over a flight's answer. See the module.
 pub(super) fn acceptable(read: &Read, answer: &Answer, evidence: &Evidence) -> bool {
+    if answer.outcome == Outcome::StaleOnError {
+        // The source failed while this reader waited: its own load would most likely end the same way, with the same copy.
+        return answer.entry.rev >= read.spec.min_rev;
+    }
     let later = evidence.asked > read.began || applied(Mutation::JoinAnyFlight);
     if later && evidence.source {
         return true;

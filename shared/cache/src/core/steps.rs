@@ -183,6 +183,7 @@ impl Core {
             return Effect::Done(Box::new(Answer { round_trips: read.round_trips, ..answer }));
         }
         if outage && read.spec.stale_if_error && read.trouble.is_none() {
+            self.flights.close(id);
             read.state = State::Rescuing;
             return read.looks_up_copy();
         }

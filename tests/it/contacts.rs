@@ -118,6 +118,8 @@ async fn bad_list_parameters_are_refused() {
         .expect_status(200)
         .expect_json("/data/pagination/page", 2)
         .expect_json("/data/pagination/limit", 10);
+    let far = world.get("/api/contacts?page=99999999999999999999999").await.expect_status(200);
+    far.expect_json("/data/contacts", json!([])).expect_json("/data/pagination/page", 9_007_199_254_740_991_u64);
     world.get("/api/contacts/stats?jobId=1").await.expect_status(400);
 }
 

@@ -220,10 +220,13 @@ fn optional_text<'a>(body: &'a serde_json::Map<String, Value>, key: &str, chars_
     }
 }
 
+/// The greatest number that every JSON reader holds exactly.
+const NUMBER_MAX: u64 = 9_007_199_254_740_991;
+
 /// The leading decimal digits as a number: `10x` is 10. Nothing without a leading digit; too large stays large.
 fn leading_integer(text: &str) -> Option<u64> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    (digits > 0).then(|| text[..digits].parse().unwrap_or(u64::MAX))
+    (digits > 0).then(|| text[..digits].parse().unwrap_or(u64::MAX).min(NUMBER_MAX))
 }
 
 /// Which list a cursor belongs to: one of another list is refused.
@@ -282,6 +285,6 @@ mod tests {
         for (text, number) in [("10x", Some(10)), ("007", Some(7)), ("", None), ("-1", None), (" 1", None), ("x", None)] {
             assert_eq!(leading_integer(text), number, "{text}");
         }
-        assert_eq!(leading_integer("99999999999999999999999"), Some(u64::MAX));
+        assert_eq!(leading_integer("99999999999999999999999"), Some(NUMBER_MAX));
     }
 }

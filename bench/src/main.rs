@@ -4,7 +4,6 @@
 
 mod generate;
 mod million;
-mod server;
 
 use clap::{Parser, Subcommand};
 

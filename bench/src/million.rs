@@ -4,13 +4,13 @@ use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use domain::{Contact, ContactId, JobId, Timestamp, UserId};
+use local::embedded::Embedded;
 use store::import::{OnError, Progress, import};
 use store::meter::Reading;
 use store::{Edit, Record, Slice, Table, TableConfig};
 use uuid::Uuid;
 
 use crate::generate::{self, Generated};
-use crate::server::Server;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -32,8 +32,8 @@ const WRITE_GROWTH_MAX: f64 = 1.2;
 /// When something cannot be done, or a figure is worse than its target.
 pub async fn run(contacts: u64) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let server = Server::start(folder.path())?;
-    let table = Table::connect(&TableConfig::local("bench", &format!("http://{}", server.address)));
+    let embedded = Embedded::open(folder.path())?;
+    let table = Table::connect(&TableConfig::local("bench", embedded.endpoint()));
     table.create_if_absent().await?;
     let mut targets = Targets::default();
 

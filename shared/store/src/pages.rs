@@ -213,7 +213,7 @@ struct Window {
 impl Window {
     /// The window of a page that is counted from the newest; none past the end.
     fn of_page(page: u64, limit: u32, total: u64) -> Option<Self> {
-        let newer = (page - 1).checked_mul(u64::from(limit)).filter(|newer| *newer < total)?;
+        let newer = page.checked_sub(1)?.checked_mul(u64::from(limit)).filter(|newer| *newer < total)?;
         let until = total - newer;
         Some(Self { from: until.saturating_sub(u64::from(limit)), until })
     }

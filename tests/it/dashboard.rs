@@ -125,7 +125,14 @@ async fn plans_are_public_and_need_no_table() {
         .expect_json("/plans/2/id", "professional")
         .expect_absent("/plans/3")
         .expect_absent("/plans/0/features")
-        .expect_header("cache-control", "public, max-age=300, stale-while-revalidate=3600");
+        .expect_header("cache-control", "public, max-age=300, stale-while-revalidate=3600")
+        .expect_header("cache-status", "callsheets; hit; ttl=60")
+        .expect_header("age", "0");
+    world.set_now("2026-03-05T09:30:45.000Z");
+    world.anonymous().get("/api/billing/plans").await.expect_header("cache-status", "callsheets; hit; ttl=15").expect_header("age", "45");
+    world.set_now("2026-03-05T09:31:00.000Z");
+    let again = world.anonymous().get("/api/billing/plans").await.expect_status(200);
+    assert!(again.header("cache-status").is_some_and(|status| status.starts_with("callsheets; fwd=miss")));
 }
 
 #[tokio::test]

@@ -34,14 +34,20 @@ impl PlansCell {
 
     /// The catalogue, and whether it should be read again.
     fn get(&self, now: Timestamp) -> (Arc<Plans>, bool) {
-        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = cell.1.is_some_and(|read| (0..FRESH_FOR.as_millis() as i64).contains(&(now.ms() - read.ms())));
-        (Arc::clone(&cell.0), !fresh)
+        let due = self.age(now).is_none();
+        (Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).0), due)
     }
 
     /// Counts the catalogue as due again.
     fn forget(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).1 = None;
+    }
+
+    /// How long the catalogue has been in process; nothing when it has to be read again.
+    fn age(&self, now: Timestamp) -> Option<Duration> {
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner).1?;
+        let age = Duration::from_millis(u64::try_from(now.ms() - read.ms()).ok()?);
+        (age < FRESH_FOR).then_some(age)
     }
 
     /// Stores what was read; `None` keeps the last good one for another minute.
@@ -103,10 +109,16 @@ impl App {
         read_json(&answer.entry.body)
     }
 
-    /// The public plan list.
+    /// The public plan list, with where the catalogue came from.
     pub async fn plan_list(&self) -> Response {
-        let plans = self.plans(self.clock.now()).await;
-        Response::json(200, body::plans(&views::plan_list(&plans)))
+        let now = self.clock.now();
+        let kept = self.plans.age(now);
+        let plans = self.plans(now).await;
+        let response = Response::json(200, body::plans(&views::plan_list(&plans)));
+        match kept {
+            Some(age) => response.cache_status(format!("callsheets; hit; ttl={}", (FRESH_FOR - age).as_secs())).age(age.as_secs()),
+            None => response.cache_status(format!("callsheets; fwd=miss; ttl={}; stored", FRESH_FOR.as_secs())),
+        }
     }
 }
 

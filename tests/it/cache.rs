@@ -171,6 +171,11 @@ async fn a_bump_that_is_not_acknowledged_comes_again() {
     let mut failed: Vec<_> = response.batch_item_failures.iter().filter_map(|failure| failure.item_identifier.clone()).collect();
     failed.sort();
     assert_eq!(failed, ["7", "8"]);
+    let mut numberless = record(9, root("u1"), json!({"N": "2"}));
+    numberless["dynamodb"].as_object_mut().unwrap().remove("SequenceNumber");
+    let response = world.app().invalidate_from_stream(batch(&[numberless])).await;
+    let failed: Vec<_> = response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_deref()).collect();
+    assert_eq!(failed, [Some("")], "an empty identifier fails the whole batch");
     let reply = world.get("/api/dashboard/data").await.expect_status(200).expect_json("/data/metrics/totalContacts", 0);
     assert_eq!(cache_status(&reply), "callsheets; fwd=bypass; detail=trouble");
 }

@@ -59,7 +59,7 @@ impl App {
         response
     }
 
-    /// Sends a record away that no repetition can mend; its number when even that fails.
+    /// Sends a record away that no repetition can mend; its number, empty if it has none, when even that fails.
     async fn reject(&self, record: &Value, reason: &str) -> Option<String> {
         let text = |pointer| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let number = text("/dynamodb/SequenceNumber");
@@ -70,7 +70,7 @@ impl App {
             Ok(()) => None,
             Err(error) => {
                 tracing::error!(error = %error, "the dead-letter queue does not take it: the record comes again");
-                number
+                Some(number.unwrap_or_default())
             }
         }
     }
@@ -92,5 +92,6 @@ fn failure(number: String) -> DynamoDbBatchItemFailure {
 fn note(changes: &mut UserChanges, change: &RootChange, number: Option<String>) {
     changes.newest = changes.newest.max(change.rev);
     changes.deleted |= change.rev.is_none();
-    changes.records.extend(number);
+    // A record without a number fails the whole batch: Lambda takes an empty identifier so. It must not be lost.
+    changes.records.push(number.unwrap_or_default());
 }

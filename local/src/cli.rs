@@ -88,6 +88,8 @@ pub enum Command {
         #[arg(long, value_name = "TIME", default_value = "24h", value_parser = period)]
         expires_in: Duration,
     },
+    /// Serve an embedded table alone, on a free port, to whatever speaks DynamoDB
+    Table,
     /// Recompute a user's aggregates from contacts and jobs; print drift and repair it
     Rebuild {
         /// Whose
@@ -146,6 +148,7 @@ impl Command {
         match self {
             Self::Import { .. } => "import",
             Self::Token { .. } => "token",
+            Self::Table => "table",
             Self::Rebuild { .. } => "rebuild",
         }
     }

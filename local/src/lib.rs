@@ -71,6 +71,7 @@ async fn command(arguments: &Arguments) -> Result<(), Failure> {
             let (_running, table) = lasting_table(&shared.place(), "import").await?;
             import::import(&table, file, (*on_error).into(), now).await
         }
+        Some(Command::Table) => serve::table(&shared.place()).await,
         Some(Command::Rebuild { user }) => {
             let (_running, table) = lasting_table(&shared.place(), "rebuild").await?;
             let rebuilt = table.rebuild(user, now).await.map_err(|error| Failure::of(&error))?;

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use crate::cli::{Server, Shared};
 use crate::failure::{Failure, causes};
 use crate::gateway::Gateway;
+use crate::table::Place;
 use crate::{demo, functions, server, settings, stream, token};
 
 const PORT: u16 = 3000;
@@ -58,6 +59,22 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Serves an embedded table alone until Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// [`Failure::Usage`] when the table is another server's, or its folder cannot be used; [`Failure::Failed`] when it fails.
+pub async fn table(place: &Place) -> Result<(), Failure> {
+    let opened = place.open(&settings::lookup).map_err(|error| Failure::Usage(causes(&error)))?;
+    let Some(embedded) = &opened.embedded else {
+        return Err(Failure::Usage("table serves a table of its own, not that of --dynamodb".to_owned()));
+    };
+    opened.table(None).create_if_absent().await.map_err(|error| Failure::of(&error))?;
+    let stop = stop_signal().map_err(|error| Failure::of(&error))?;
+    say(&format!("{} at {}\n", opened.config.name, embedded.endpoint()));
+    stop.await;
+    Ok(())
+}
+
 /// The cache of a URL, or one in memory.
 async fn cache(url: Option<&str>) -> Result<Coherent, Failure> {
     let Some(url) = url else { return Ok(Coherent::memory(cache::Settings::default())) };
@@ -89,10 +106,14 @@ fn announce(url: &str, samples: bool, clock: &Clock) -> Result<(), Failure> {
             text.push_str(&format!("curl -s -H 'Authorization: Bearer {token}' '{url}{path}'\n\n"));
         }
     }
-    let mut out = io::stdout().lock();
-    // Whoever started this may have closed its end; the server runs all the same.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    say(&text);
     Ok(())
+}
+
+/// Prints at once. Whoever started this may have closed its end; the server runs all the same.
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Ready at Ctrl-C or SIGTERM. The handlers are installed at once.

@@ -7,6 +7,7 @@ mod dashboard;
 mod dead_letters;
 mod edge;
 mod events;
+mod expected;
 mod faults;
 mod processes;
 mod round_trips;

@@ -29,6 +29,7 @@ fn what_cannot_be_used_is_one_line_and_exit_code_2() {
         (&["token", "--user", "a b"], "invalid value 'a b'"),
         (&["import", "x.ndjson"], "import needs --data DIR or --dynamodb URL"),
         (&["rebuild", "--user", "u1"], "rebuild needs --data DIR or --dynamodb URL"),
+        (&["table", "--dynamodb", "http://127.0.0.1:1"], "table serves a table of its own"),
         (&["import", &file, "--data", data], "cannot read"),
         (&["import", &file, "--data", &missing], "No such file or directory"),
     ];

@@ -5,7 +5,10 @@ mod run;
 mod serving;
 mod valkey;
 
-use run::{Serving, bearer, local, text};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use run::{Serving, bearer, command, local, text};
 use serde_json::Value;
 
 const NOW: &str = "2026-03-05T09:30:00Z";
@@ -25,7 +28,7 @@ fn lines() -> String {
 fn help_names_every_command_and_option() {
     let output = local(&["--help"]);
     assert!(output.status.success());
-    for word in ["import", "token", "rebuild", "--port", "--data", "--cache", "--dynamodb", "--now", "--no-demo"] {
+    for word in ["import", "token", "table", "rebuild", "--port", "--data", "--cache", "--dynamodb", "--now", "--no-demo"] {
         assert!(text(&output.stdout).contains(word), "{word}");
     }
 }
@@ -71,6 +74,21 @@ fn bad_lines_stop_an_import_or_are_put_aside() {
     let output = local(&["import", name, "--data", data, "--on-error", "skip"]);
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), format!("{bad}\n")));
     assert_eq!(std::fs::read_to_string(format!("{name}.rejects.ndjson")).unwrap(), "{\"type\":\"x\"}\n");
+}
+
+#[test]
+fn a_table_alone_is_there_for_other_programs_until_it_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("accounts.ndjson");
+    std::fs::write(&file, lines()).unwrap();
+    let mut child = command(&["table"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut announced = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut announced).unwrap();
+    let url = announced.trim().strip_prefix("callsheets at ").unwrap();
+    assert!(local(&["import", file.to_str().unwrap(), "--dynamodb", url]).status.success());
+    assert_eq!(text(&local(&["rebuild", "--user", "u1", "--dynamodb", url]).stdout), "u1: no difference, rev 1\n");
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! An answer, and what a test expects of it. Every expectation returns the answer again, so that they can be chained.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -37,9 +38,14 @@ impl Deref for Reply {
 impl Reply {
     pub(crate) fn new(asked: String, response: http::Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
-        let gzip = parts.headers.get("content-encoding").is_some_and(|coding| coding == "gzip");
-        let json = if gzip { serde_json::from_slice(&inflated(&body)) } else { serde_json::from_slice(&body) };
-        Self(Arc::new(Parts { status: parts.status.as_u16(), headers: parts.headers, body, json: json.unwrap_or_default(), asked }))
+        let json = serde_json::from_slice(&plain(&parts.headers, &body)).unwrap_or_default();
+        Self(Arc::new(Parts { status: parts.status.as_u16(), headers: parts.headers, body, json, asked }))
+    }
+
+    /// The body as text, decompressed.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&plain(&self.headers, &self.body)).into_owned()
     }
 
     /// The first value of a header.
@@ -81,8 +87,11 @@ impl Reply {
     }
 }
 
-fn inflated(body: &[u8]) -> Vec<u8> {
+fn plain<'a>(headers: &HeaderMap, body: &'a [u8]) -> Cow<'a, [u8]> {
+    if headers.get("content-encoding").is_none_or(|coding| coding != "gzip") {
+        return Cow::Borrowed(body);
+    }
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(body).read_to_end(&mut plain).expect("a gzip body");
-    plain
+    Cow::Owned(plain)
 }

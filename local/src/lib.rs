@@ -6,6 +6,7 @@ mod cli;
 mod demo;
 pub mod embedded;
 mod failure;
+pub mod fake_stripe;
 pub mod functions;
 pub mod gateway;
 mod import;

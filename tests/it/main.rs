@@ -14,4 +14,5 @@ mod round_trips;
 mod save_contacts;
 mod servers;
 mod stripe;
+mod stripe_client;
 mod tidy;

@@ -70,6 +70,7 @@ pub struct App {
     keys_asked: LastAsked,
     dead_letters: Arc<dyn DeadLetters>,
     stripe: Option<StripeConfig>,
+    stripe_client: Option<stripe_client::Client>,
 }
 
 impl App {
@@ -86,6 +87,7 @@ impl App {
             keys_asked: LastAsked::never(),
             dead_letters,
             stripe: None,
+            stripe_client: None,
         }
     }
 
@@ -121,6 +123,18 @@ impl App {
     #[must_use]
     pub fn with_stripe(self, stripe: StripeConfig) -> Self {
         Self { stripe: Some(stripe), ..self }
+    }
+
+    /// Calls Stripe.
+    #[must_use]
+    pub fn with_stripe_client(self, client: stripe_client::Client) -> Self {
+        Self { stripe_client: Some(client), ..self }
+    }
+
+    /// Stripe, where it is called.
+    #[must_use]
+    pub fn stripe_client(&self) -> Option<&stripe_client::Client> {
+        self.stripe_client.as_ref()
     }
 
     /// The table, for tools that work on it directly.

@@ -96,6 +96,11 @@ pub enum Command {
         #[arg(long, value_name = "ID", value_parser = user)]
         user: UserId,
     },
+    /// Run an event of Stripe again that is in quarantine, when what was wrong is mended
+    Reprocess {
+        /// Stripe's id of it
+        event: String,
+    },
 }
 
 /// What an import does about bad lines.
@@ -150,6 +155,7 @@ impl Command {
             Self::Token { .. } => "token",
             Self::Table => "table",
             Self::Rebuild { .. } => "rebuild",
+            Self::Reprocess { .. } => "reprocess",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The functions by the names of their folders.
 
-use app::{Handler, StreamHandler};
+use app::{Handler, JobHandler, StreamHandler};
 
 const HANDLERS: &[(&str, Handler)] = &[
     ("can-upload", |app, request| Box::pin(can_upload::handle(app, request))),
@@ -8,6 +8,8 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("delete-job", |app, request| Box::pin(delete_job::handle(app, request))),
     ("fallback", |app, request| Box::pin(fallback::handle(app, request))),
     ("get-billing-customer", |app, request| Box::pin(get_billing_customer::handle(app, request))),
+    ("get-billing-customer-by-id", |app, request| Box::pin(get_billing_customer_by_id::handle(app, request))),
+    ("get-billing-summary", |app, request| Box::pin(get_billing_summary::handle(app, request))),
     ("get-contact", |app, request| Box::pin(get_contact::handle(app, request))),
     ("get-contact-stats", |app, request| Box::pin(get_contact_stats::handle(app, request))),
     ("get-dashboard-activity", |app, request| Box::pin(get_dashboard_activity::handle(app, request))),
@@ -18,8 +20,10 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("get-usage", |app, request| Box::pin(get_usage::handle(app, request))),
     ("get-usage-limits", |app, request| Box::pin(get_usage_limits::handle(app, request))),
     ("health", |app, request| Box::pin(health::handle(app, request))),
+    ("list-billing-history", |app, request| Box::pin(list_billing_history::handle(app, request))),
     ("list-contacts", |app, request| Box::pin(list_contacts::handle(app, request))),
     ("list-jobs", |app, request| Box::pin(list_jobs::handle(app, request))),
+    ("list-payment-methods", |app, request| Box::pin(list_payment_methods::handle(app, request))),
     ("list-plans", |app, request| Box::pin(list_plans::handle(app, request))),
     ("save-contacts", |app, request| Box::pin(save_contacts::handle(app, request))),
     ("stripe-webhook", |app, request| Box::pin(stripe_webhook::handle(app, request))),
@@ -28,6 +32,12 @@ const HANDLERS: &[(&str, Handler)] = &[
 
 /// The consumer of the table's stream.
 pub const ON_TABLE_STREAM: StreamHandler = |app, batch| Box::pin(on_table_stream::handle(app, batch));
+
+/// The consumers of the table's stream.
+pub const STREAM_CONSUMERS: &[(&str, StreamHandler)] = &[("on-table-stream", ON_TABLE_STREAM)];
+
+/// The functions that a schedule or a person invokes.
+pub const JOBS: &[(&str, JobHandler)] = &[("reprocess-event", |app, event, until| Box::pin(reprocess_event::handle(app, event, until)))];
 
 /// Names of the functions that serve HTTP.
 #[must_use]

@@ -2,6 +2,7 @@
 //!
 //! The tests use the same gateway, table and stream.
 
+mod billing;
 mod cli;
 mod demo;
 pub mod embedded;
@@ -82,6 +83,10 @@ async fn command(arguments: &Arguments) -> Result<(), Failure> {
             let found = if rebuilt.differences.is_empty() { "no difference" } else { "repaired" };
             println!("{user}: {found}, rev {}", rebuilt.rev);
             Ok(())
+        }
+        Some(Command::Reprocess { event }) => {
+            let (_running, table) = lasting_table(&shared.place(), "reprocess").await?;
+            billing::reprocess(table, settings::clock(shared.now), event).await
         }
     }
 }

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 
 use app::{DeadLetters, Letter};
 use bytes::Bytes;
+use dead_letters::Queue;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use on_table_stream::Queue;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 

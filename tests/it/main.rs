@@ -1,6 +1,7 @@
 //! Scenarios, models and tidy checks, one binary.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod billing_reads;
 mod cache;
 mod contacts;
 mod dashboard;
@@ -10,6 +11,7 @@ mod events;
 mod expected;
 mod faults;
 mod processes;
+mod quarantine;
 mod round_trips;
 mod save_contacts;
 mod servers;

@@ -8,46 +8,46 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use testkit::{Fault, OLD_WEBHOOK_SECRET, Reply, World, seed};
 
-const PATH: &str = "/api/stripe/webhook";
-const CUSTOMER: &str = "/api/billing/customer";
+pub(crate) const PATH: &str = "/api/stripe/webhook";
+pub(crate) const CUSTOMER: &str = "/api/billing/customer";
 /// Unix seconds of the worlds' clock.
-const NOW: i64 = 1_772_703_000;
+pub(crate) const NOW: i64 = 1_772_703_000;
 
 /// An event about an object.
-fn event(id: &str, kind: &str, created: i64, object: Value) -> Value {
+pub(crate) fn event(id: &str, kind: &str, created: i64, object: Value) -> Value {
     json!({"id": id, "object": "event", "type": kind, "created": created, "livemode": false, "pending_webhooks": 1,
         "data": {"object": object}})
 }
 
 /// A subscription of customer `cus_1`; `user` is what its metadata name.
-fn subscription(id: &str, price: &str, status: &str, created: i64, user: Option<&str>) -> Value {
+pub(crate) fn subscription(id: &str, price: &str, status: &str, created: i64, user: Option<&str>) -> Value {
     json!({"id": id, "object": "subscription", "customer": "cus_1", "status": status, "created": created, "cancel_at_period_end": false,
         "metadata": user.map_or(json!({}), |user| json!({"userId": user})),
         "items": {"data": [{"price": {"id": price}, "current_period_start": created, "current_period_end": created + 2_678_400}]}})
 }
 
-fn pro(event_id: &str, created: i64) -> Value {
+pub(crate) fn pro(event_id: &str, created: i64) -> Value {
     let object = subscription("sub_1", "price_professional_monthly", "active", NOW - 500, Some("u1"));
     event(event_id, "customer.subscription.updated", created, object)
 }
 
-async fn send(world: &World, path: &str, body: &[u8], signature: &str) -> Reply {
+pub(crate) async fn send(world: &World, path: &str, body: &[u8], signature: &str) -> Reply {
     let headers = [("stripe-signature", signature), ("content-type", "application/json; charset=utf-8")];
     world.anonymous().send("POST", path, &headers, body).await
 }
 
-fn signed(secret: &str, body: &[u8], at: i64) -> String {
+pub(crate) fn signed(secret: &str, body: &[u8], at: i64) -> String {
     Secrets::parse(secret).unwrap().sign(body, at)
 }
 
 /// Delivers an event once, as Stripe signs it now.
-async fn deliver(world: &World, event: &Value) -> Reply {
+pub(crate) async fn deliver(world: &World, event: &Value) -> Reply {
     let body = serde_json::to_vec(event).unwrap();
     send(world, PATH, &body, &signed(local::DEVELOPMENT_WEBHOOK_SECRET, &body, NOW)).await
 }
 
 /// Delivers an event until it is taken, as Stripe does.
-async fn deliver_surely(world: &World, event: &Value) -> Reply {
+pub(crate) async fn deliver_surely(world: &World, event: &Value) -> Reply {
     for _ in 0..10 {
         let reply = deliver(world, event).await;
         if reply.status < 500 {
@@ -57,16 +57,16 @@ async fn deliver_surely(world: &World, event: &Value) -> Reply {
     panic!("ten deliveries were not taken");
 }
 
-async fn rev(world: &World) -> u64 {
+pub(crate) async fn rev(world: &World) -> u64 {
     world.table().root(&user()).await.unwrap().map_or(0, |root| root.rev.0)
 }
 
-fn user() -> UserId {
+pub(crate) fn user() -> UserId {
     UserId::parse("u1").unwrap()
 }
 
 /// What a recount finds wrong.
-async fn drift(world: &World) -> Vec<String> {
+pub(crate) async fn drift(world: &World) -> Vec<String> {
     world.table().rebuild(&user(), world.app().clock().now()).await.unwrap().differences
 }
 
@@ -356,7 +356,7 @@ async fn twenty_events_of_one_customer_at_once_lose_nothing() {
 }
 
 /// What Stripe may tell of one customer within a few seconds, some of it within the same.
-fn story() -> Vec<Value> {
+pub(crate) fn story() -> Vec<Value> {
     let of = |id: &str, price: &str, status: &str| subscription(id, price, status, NOW - 500, Some("u1"));
     let session = json!({"id": "cs_1", "object": "checkout.session", "customer": "cus_1", "client_reference_id": "u1"});
     let customer =

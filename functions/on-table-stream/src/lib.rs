@@ -1,10 +1,6 @@
 //! The table's stream: invalidates the cache of every user whose root changed. The guaranteed path; the write's own
 //! invalidation is only the fast one.
 
-mod sqs;
-
-pub use sqs::{Queue, QueueError};
-
 use app::{App, BoxError, StreamBatch};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 

@@ -3,6 +3,6 @@
 use std::sync::Arc;
 
 fn main() -> Result<(), app::BoxError> {
-    let queue = on_table_stream::Queue::from_lookup(&|name| std::env::var(name).ok())?;
+    let queue = dead_letters::Queue::from_lookup(&|name| std::env::var(name).ok())?;
     app::consume(Arc::new(queue), |app, batch| Box::pin(on_table_stream::handle(app, batch)))
 }

@@ -1,4 +1,4 @@
-//! The table's stream, from the commits themselves: what a transaction wrote is delivered to `on-table-stream` as DynamoDB's stream would.
+//! The table's stream, from the commits themselves: what a transaction wrote is delivered to its consumers as DynamoDB's stream would.
 //!
 //! At least once, in order, repeated until acknowledged. The embedded server has a stream of its own, which makes every write slower
 //! the more records it keeps; so the client's HTTP layer takes the records from the requests that succeed.
@@ -41,11 +41,16 @@ struct Told {
     clock: Clock,
     /// Where an item's old image is looked up; without it records have none.
     database: Option<Database>,
-    filter: Filter,
-    records: mpsc::Sender<Value>,
+    outlets: Vec<Outlet>,
     waiting: watch::Sender<usize>,
     /// The number of the next record, held while a commit runs: so records are in the order of the commits.
     next: Mutex<u64>,
+}
+
+/// Where records of one consumer go.
+struct Outlet {
+    filter: Filter,
+    records: mpsc::Sender<Value>,
 }
 
 impl fmt::Debug for Feed {
@@ -61,21 +66,18 @@ pub struct Delivery {
     waiting: watch::Sender<usize>,
 }
 
-/// A stream of a table.
+/// A stream of a table, with a delivery for each of the functions that consume it.
 #[must_use]
-pub fn stream(table: &str, database: Option<Database>, clock: Clock) -> (Feed, Delivery) {
-    let (sender, records) = mpsc::channel(WAITING_MAX);
+pub fn stream(table: &str, database: Option<Database>, clock: Clock, functions: &[&str]) -> (Feed, Vec<Delivery>) {
     let waiting = watch::Sender::new(0);
-    let told = Told {
-        table: table.to_owned(),
-        clock,
-        database,
-        filter: Filter::of_template(),
-        records: sender,
-        waiting: waiting.clone(),
-        next: Mutex::new(0),
-    };
-    (Feed(Arc::new(told)), Delivery { records, waiting })
+    let (mut outlets, mut deliveries) = (Vec::new(), Vec::new());
+    for function in functions {
+        let (sender, records) = mpsc::channel(WAITING_MAX);
+        outlets.push(Outlet { filter: Filter::of_template(function), records: sender });
+        deliveries.push(Delivery { records, waiting: waiting.clone() });
+    }
+    let told = Told { table: table.to_owned(), clock, database, outlets, waiting, next: Mutex::new(0) };
+    (Feed(Arc::new(told)), deliveries)
 }
 
 impl Feed {
@@ -102,7 +104,7 @@ impl Feed {
         }
         let body = request.body().bytes().unwrap_or_default();
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        writes(&body).into_iter().filter(|write| self.0.filter.admits(write)).collect()
+        writes(&body).into_iter().filter(|write| self.0.outlets.iter().any(|outlet| outlet.filter.admits(write))).collect()
     }
 
     fn before(&self, write: &Write) -> Before {
@@ -118,10 +120,12 @@ impl Feed {
 
     async fn tell(&self, writes: Vec<(Write, Before)>, next: &mut u64) {
         for (write, before) in writes {
-            if let Some(record) = record(&self.0.table, write, before, *next, self.0.clock.now()) {
-                *next += 1;
+            let outlets: Vec<_> = self.0.outlets.iter().filter(|outlet| outlet.filter.admits(&write)).collect();
+            let Some(record) = record(&self.0.table, write, before, *next, self.0.clock.now()) else { continue };
+            *next += 1;
+            for outlet in outlets {
                 self.0.waiting.send_modify(|waiting| *waiting += 1);
-                if self.0.records.send(record).await.is_err() {
+                if outlet.records.send(record.clone()).await.is_err() {
                     // Nobody delivers any more: the process is about to end.
                     self.0.waiting.send_modify(|waiting| *waiting -= 1);
                 }

@@ -33,16 +33,21 @@ pub(super) enum Before {
     Image(Value),
 }
 
-/// The filter of the stream's event in template.yaml.
+/// The filter of a function's stream event in template.yaml.
 #[derive(Debug, Clone)]
 pub(super) struct Filter(Vec<Value>);
 
 impl Filter {
-    /// Reads the patterns of the template's DynamoDB event; without any, everything is admitted.
-    pub(super) fn of_template() -> Self {
+    /// Reads the patterns of the function's DynamoDB event; without any, everything is admitted.
+    pub(super) fn of_template(function: &str) -> Self {
         let template: Yaml = serde_norway::from_str(TEMPLATE).expect("the gateway's routes come from the same text");
         let resources = template.get("Resources").and_then(Yaml::as_mapping).into_iter().flatten();
-        let events = resources.filter_map(|(_, resource)| resource.get("Properties")?.get("Events")?.as_mapping()).flatten();
+        let properties = resources.filter_map(|(_, resource)| resource.get("Properties"));
+        let of_function = |properties: &&Yaml| {
+            let folder = properties.get("CodeUri").and_then(Yaml::as_str).unwrap_or_default().trim_end_matches('/');
+            folder.rsplit('/').next() == Some(function)
+        };
+        let events = properties.filter(of_function).filter_map(|properties| properties.get("Events")?.as_mapping()).flatten();
         let streams = events.filter(|(_, event)| event.get("Type").and_then(Yaml::as_str) == Some("DynamoDB"));
         let filters =
             streams.filter_map(|(_, event)| event.get("Properties")?.get("FilterCriteria")?.get("Filters")?.as_sequence()).flatten();
@@ -52,7 +57,7 @@ impl Filter {
 
     /// Whether a written item is delivered.
     pub(super) fn admits(&self, write: &Write) -> bool {
-        let record = json!({"dynamodb": {"Keys": write.keys}});
+        let record = json!({"dynamodb": {"Keys": write.keys, "NewImage": write.new_image}});
         self.0.is_empty() || self.0.iter().any(|pattern| fits(pattern, Some(&record)))
     }
 }
@@ -142,16 +147,20 @@ mod tests {
             {"Put": {"TableName": "t", "Item": {"pk": {"S": "USER#u"}, "sk": {"S": "STATS"}}}},
             {"Delete": {"TableName": "t", "Key": {"pk": {"S": "USER#v"}, "sk": {"S": "ROOT"}}}},
             {"ConditionCheck": {"TableName": "t", "Key": {"pk": {"S": "USER#w"}, "sk": {"S": "ROOT"}}}},
+            {"Put": {"TableName": "t", "Item": {"pk": {"S": "CATALOG"}, "sk": {"S": "PLANS"}}}},
+            {"Put": {"TableName": "t", "Item": {"pk": {"S": "CUS#c"}, "sk": {"S": "META"}, "needs_refresh": {"S": "yes"}}}},
+            {"Put": {"TableName": "t", "Item": {"pk": {"S": "CUS#d"}, "sk": {"S": "META"}}}},
         ]})
     }
 
     #[test]
-    fn the_templates_filter_admits_roots_only() {
-        let filter = Filter::of_template();
-        assert_eq!(filter.0.len(), 1);
-        let admitted: Vec<Value> =
-            writes(&transaction()).into_iter().filter(|w| filter.admits(w)).map(|w| w.keys["pk"]["S"].clone()).collect();
-        assert_eq!(admitted, vec![json!("USER#u"), json!("USER#v")]);
+    fn the_templates_filters_admit_what_their_functions_are_for() {
+        let admitted = |function: &str| -> Vec<Value> {
+            let filter = Filter::of_template(function);
+            assert_eq!(filter.0.len(), 1);
+            writes(&transaction()).into_iter().filter(|w| filter.admits(w)).map(|w| w.keys["pk"]["S"].clone()).collect()
+        };
+        assert_eq!(admitted("on-table-stream"), vec![json!("USER#u"), json!("USER#v"), json!("CATALOG")]);
     }
 
     #[test]

@@ -25,12 +25,12 @@ fn now() -> Timestamp {
 
 async fn observed() -> (Embedded, Table, Feed, Delivery) {
     let embedded = Embedded::memory().unwrap();
-    let (feed, delivery) = stream(NAME, Some(embedded.database().clone()), Clock::frozen(now()));
+    let (feed, mut deliveries) = stream(NAME, Some(embedded.database().clone()), Clock::frozen(now()), &["on-table-stream"]);
     let config = TableConfig::local(NAME, embedded.endpoint());
     let client = config.client_config().http_client(feed.observe(table::http_client())).build();
     let table = Table::with_client(aws_sdk_dynamodb::Client::from_conf(client), NAME.to_owned());
     table.create_if_absent().await.unwrap();
-    (embedded, table, feed, delivery)
+    (embedded, table, feed, deliveries.remove(0))
 }
 
 /// Imports two accounts, and deletes both contacts of one and then its job.

@@ -30,6 +30,7 @@ fn what_cannot_be_used_is_one_line_and_exit_code_2() {
         (&["import", "x.ndjson"], "import needs --data DIR or --dynamodb URL"),
         (&["rebuild", "--user", "u1"], "rebuild needs --data DIR or --dynamodb URL"),
         (&["table", "--dynamodb", "http://127.0.0.1:1"], "table serves a table of its own"),
+        (&["reprocess", "evt_1"], "reprocess needs --data DIR or --dynamodb URL"),
         (&["import", &file, "--data", data], "cannot read"),
         (&["import", &file, "--data", &missing], "No such file or directory"),
     ];
@@ -58,4 +59,11 @@ fn a_table_that_does_not_answer_is_one_line_and_exit_code_1() {
     let error = text(&output.stderr);
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
     assert!(error.starts_with("local: table unavailable during DescribeTable"), "{error}");
+}
+
+#[test]
+fn an_event_that_is_not_in_quarantine_is_one_line_and_exit_code_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = local(&["reprocess", "evt_1", "--data", folder.path().to_str().unwrap()]);
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), "local: evt_1 is not in quarantine\n".to_owned()));
 }

@@ -46,6 +46,15 @@ pub fn can_upload(can_upload: bool) -> Bytes {
     encode(&json!({"success": true, "canUpload": can_upload}))
 }
 
+/// `{"success": true, "<name>": ..}`, and `"stale": true` beside it when more may be known soon.
+pub(crate) fn named<T: Serialize>(name: &'static str, value: &T, stale: bool) -> Bytes {
+    let mut body = json!({"success": true, name: value});
+    if stale {
+        body["stale"] = json!(true);
+    }
+    encode(&body)
+}
+
 /// `{"success": true, "plans": [..]}`.
 pub fn plans<T: Serialize>(plans: &T) -> Bytes {
     encode(&json!({"success": true, "plans": plans}))

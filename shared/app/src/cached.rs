@@ -21,6 +21,8 @@ const GZIP_ABOVE_BYTES: usize = 1_200;
 /// What a missing contact and a missing job are called in an answer.
 pub(crate) const CONTACT: &str = "Contact";
 pub(crate) const JOB: &str = "Job";
+/// What a missing customer is called.
+pub(crate) const CUSTOMER: &str = "Customer";
 
 const DASHBOARD_FRESH: Duration = Duration::from_secs(300);
 const STATS_FRESH: Duration = Duration::from_secs(180);
@@ -53,6 +55,11 @@ impl View {
     /// The billing state: shown stale while the table fails.
     pub(crate) fn billing(name: &'static str) -> Self {
         Self { stale_if_error: true, ..Self::new(name, BILLING_FRESH) }
+    }
+
+    /// Something of one of the user's customers at Stripe: shown stale while the table fails.
+    pub(crate) fn of_customer(name: &'static str, customer: &str) -> Self {
+        Self { stale_if_error: true, page: true, ..Self::new(format!("{name}:{customer}"), BILLING_FRESH) }
     }
 
     /// A view of the stats.
@@ -152,12 +159,15 @@ fn shown(answer: Answer) -> Result<Response, ApiError> {
     let status = cache_status(&answer);
     let Answer { entry, age, outcome, .. } = answer;
     if entry.status == 404 {
-        return Err(ApiError::NotFound(if entry.extra == JOB { JOB } else { CONTACT }));
+        return Err(ApiError::NotFound([JOB, CUSTOMER].into_iter().find(|entity| *entity == entry.extra).unwrap_or(CONTACT)));
     }
     let mut response = Response::stored(StoredBody { bytes: entry.body, gzip: entry.gzip, etag: entry.etag }).rev(Rev(entry.rev));
     response = response.cache_status(status);
     if matches!(outcome, Outcome::Hit | Outcome::SoftStale | Outcome::StaleOnError) {
         response = response.age(age.as_secs());
+    }
+    if outcome == Outcome::StaleOnError {
+        response = response.marked_stale();
     }
     Ok(if entry.extra.is_empty() { response } else { response.header("x-next-cursor", entry.extra) })
 }

@@ -5,6 +5,7 @@
 // The futures of a read hold those of the SDK and of the cache's client, which are deep.
 #![recursion_limit = "256"]
 
+mod billing_reads;
 pub mod body;
 mod cached;
 mod clock;
@@ -35,9 +36,10 @@ pub use config::Config;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
 pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
-pub use serve::{Handled, Handler, StreamHandler, consume, respond, serve, serve_webhook};
+pub use serve::{Handled, Handler, JobHandler, StreamHandler, consume, respond, run_job, serve, serve_webhook};
+pub use store::Reprocessed;
 pub use stream::StreamBatch;
-pub use stripe::StripeConfig;
+pub use stripe::{StripeConfig, live_mode};
 pub use web::BoxError;
 pub use writes::SavedContacts;
 
@@ -71,6 +73,7 @@ pub struct App {
     dead_letters: Arc<dyn DeadLetters>,
     stripe: Option<StripeConfig>,
     stripe_client: Option<stripe_client::Client>,
+    stripe_live: bool,
 }
 
 impl App {
@@ -88,6 +91,7 @@ impl App {
             dead_letters,
             stripe: None,
             stripe_client: None,
+            stripe_live: false,
         }
     }
 
@@ -122,7 +126,13 @@ impl App {
     /// Takes Stripe's events.
     #[must_use]
     pub fn with_stripe(self, stripe: StripeConfig) -> Self {
-        Self { stripe: Some(stripe), ..self }
+        Self { stripe_live: stripe.live(), stripe: Some(stripe), ..self }
+    }
+
+    /// Sets Stripe's mode where events come from the table or from Stripe's list, not signed.
+    #[must_use]
+    pub fn with_stripe_live(self, live: bool) -> Self {
+        Self { stripe_live: live, ..self }
     }
 
     /// Calls Stripe.

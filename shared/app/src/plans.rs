@@ -18,7 +18,7 @@ const FRESH_FOR: Duration = Duration::from_secs(60);
 const SHARED_FRESH: Duration = Duration::from_secs(3_600);
 /// Time that loading it may take. Past that the last known catalogue serves.
 const LOAD_BUDGET: Duration = Duration::from_millis(300);
-/// Nobody waits for it but Stripe, and nothing repeats it.
+/// Nobody waits for it but Stripe.
 const PURGE_BUDGET: Duration = Duration::from_secs(2);
 const VIEW: View<'static> = View { name: "catalogue", page: false, fresh_for: SHARED_FRESH, stale_if_error: true };
 
@@ -76,12 +76,11 @@ impl App {
         self.plans.set(read.ok().flatten(), now)
     }
 
-    /// Makes a changed catalogue known: here at once, elsewhere within a minute, or an hour if the cache does not hear of it.
-    pub(crate) async fn plans_changed(&self) {
-        if Box::pin(self.cache.purge_shared(PURGE_BUDGET)).await.is_err() {
-            tracing::warn!("the cache did not acknowledge another catalogue: the old one may serve for an hour");
-        }
+    /// Makes a changed catalogue known, here at once and elsewhere within a minute: whether the cache acknowledged it.
+    pub(crate) async fn plans_changed(&self) -> bool {
+        let acknowledged = Box::pin(self.cache.purge_shared(PURGE_BUDGET)).await.is_ok();
         self.plans.forget();
+        acknowledged
     }
 
     /// Reads the catalogue in init.

@@ -10,6 +10,7 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures::FutureExt;
 use lambda_http::{Body, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::Value;
 use web::{ApiError, BoxError, Request, Response};
 
 use crate::metrics::Observed;
@@ -21,6 +22,9 @@ pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Handler = for<'a> fn(&'a App, Request) -> Handled<'a, Result<Response, ApiError>>;
 /// A consumer of the table's stream.
 pub type StreamHandler = for<'a> fn(&'a App, StreamBatch) -> Handled<'a, Result<DynamoDbEventResponse, BoxError>>;
+
+/// A function that is invoked by a schedule or by hand: its event, and when its time is up.
+pub type JobHandler = for<'a> fn(&'a App, Value, Instant) -> Handled<'a, Result<Value, BoxError>>;
 
 /// Time kept back from the handler, so that the answer is written before the environment is stopped.
 const ANSWER_TIME: Duration = Duration::from_millis(300);
@@ -39,7 +43,7 @@ pub fn serve(handler: Handler) -> Result<(), BoxError> {
 /// As [`serve`].
 pub fn serve_webhook(handler: Handler) -> Result<(), BoxError> {
     run(async move {
-        let stripe = StripeConfig::from_lookup(&|name| std::env::var(name).ok())?;
+        let stripe = StripeConfig::from_lookup(&env)?;
         answer(App::start(Config::from_env()?).await?.with_stripe(stripe), handler).await
     })
 }
@@ -58,14 +62,44 @@ async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {
 /// # Errors
 /// As [`serve`].
 pub fn consume(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
+    run(async move { take(App::start(Config::from_env()?).await?.with_dead_letters(dead_letters), handler).await })
+}
+
+async fn take(app: App, handler: StreamHandler) -> Result<(), BoxError> {
+    let app = Arc::new(app);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamBatch>| {
+        let app = Arc::clone(&app);
+        async move { handler(&app, event.payload).await }
+    }))
+    .await
+}
+
+/// Runs a function that a schedule or a person invokes.
+///
+/// # Errors
+/// As [`serve`].
+pub fn run_job(handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
-        let app = Arc::new(App::start(Config::from_env()?).await?.with_dead_letters(dead_letters));
-        lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamBatch>| {
-            let app = Arc::clone(&app);
-            async move { handler(&app, event.payload).await }
-        }))
-        .await
+        let live = crate::live_mode(&env)?;
+        perform(App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
     })
+}
+
+async fn perform(app: App, handler: JobHandler) -> Result<(), BoxError> {
+    let app = Arc::new(app);
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let app = Arc::clone(&app);
+        async move {
+            let now = SystemTime::now();
+            let left = event.context.deadline().duration_since(now).unwrap_or_default().saturating_sub(ANSWER_TIME);
+            handler(&app, event.payload, Instant::now() + left).await
+        }
+    }))
+    .await
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Answers one HTTP request: what [`serve`] does with an event, and a local server with its own.

@@ -7,7 +7,7 @@ use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse
 use domain::{Rev, UserId};
 use serde::Deserialize;
 use serde_json::Value;
-use store::stream::{RootChange, root_change};
+use store::stream::{RootChange, is_plans, root_change};
 
 use web::BoxError;
 
@@ -18,7 +18,15 @@ use crate::{App, Letter};
 pub struct StreamBatch {
     /// The records, in the stream's own JSON.
     #[serde(rename = "Records", default)]
-    records: Vec<Value>,
+    pub(crate) records: Vec<Value>,
+}
+
+/// What a record tells of.
+enum Told {
+    /// A root.
+    Root(RootChange),
+    /// The plan catalogue.
+    Plans,
 }
 
 /// What a batch says about one user.
@@ -33,17 +41,18 @@ struct UserChanges {
 }
 
 impl App {
-    /// Bumps every user whose root changed to its newest revision in the batch.
+    /// Bumps every user whose root changed to its newest revision in the batch, and makes the cache forget a catalogue that changed.
     ///
     /// A record whose user's bump was not acknowledged is a batch item failure: it is delivered again, and all after it. A record that cannot
     /// be read goes to the dead-letter queue with its reason, and the rest goes on.
     pub async fn invalidate_from_stream(&self, batch: StreamBatch) -> DynamoDbEventResponse {
         let mut users: BTreeMap<UserId, UserChanges> = BTreeMap::new();
-        let mut failures = Vec::new();
+        let (mut failures, mut plans) = (Vec::new(), Vec::new());
         for record in batch.records {
             match read(&record) {
                 Ok(None) => {}
-                Ok(Some((change, number))) => note(users.entry(change.user.clone()).or_default(), &change, number),
+                Ok(Some((Told::Root(change), number))) => note(users.entry(change.user.clone()).or_default(), &change, number),
+                Ok(Some((Told::Plans, number))) => plans.push(number.unwrap_or_default()),
                 Err(error) => failures.extend(self.reject(&record, &error.to_string()).await),
             }
         }
@@ -54,13 +63,16 @@ impl App {
                 failures.extend(changes.records);
             }
         }
+        if !plans.is_empty() && !self.plans_changed().await {
+            failures.extend(plans);
+        }
         let mut response = DynamoDbEventResponse::default();
         response.batch_item_failures = failures.into_iter().map(failure).collect();
         response
     }
 
     /// Sends a record away that no repetition can mend; its number, empty if it has none, when even that fails.
-    async fn reject(&self, record: &Value, reason: &str) -> Option<String> {
+    pub(crate) async fn reject(&self, record: &Value, reason: &str) -> Option<String> {
         let text = |pointer| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let number = text("/dynamodb/SequenceNumber");
         let event_id = text("/eventID").unwrap_or_default();
@@ -76,14 +88,18 @@ impl App {
     }
 }
 
-/// The change of a root that a record tells of, with the record's number.
-fn read(record: &Value) -> Result<Option<(RootChange, Option<String>)>, BoxError> {
+/// What a record tells of, with the record's number.
+fn read(record: &Value) -> Result<Option<(Told, Option<String>)>, BoxError> {
     let record = EventRecord::deserialize(record)?;
-    let change = root_change(&record.change.keys, &record.change.new_image)?;
-    Ok(change.map(|change| (change, record.change.sequence_number)))
+    let told = if is_plans(&record.change.keys) {
+        Some(Told::Plans)
+    } else {
+        root_change(&record.change.keys, &record.change.new_image)?.map(Told::Root)
+    };
+    Ok(told.map(|told| (told, record.change.sequence_number)))
 }
 
-fn failure(number: String) -> DynamoDbBatchItemFailure {
+pub(crate) fn failure(number: String) -> DynamoDbBatchItemFailure {
     let mut failure = DynamoDbBatchItemFailure::default();
     failure.item_identifier = Some(number);
     failure

@@ -49,10 +49,18 @@ impl Outcome {
 pub struct Marker {
     /// `customer.subscription.updated`.
     pub event_type: String,
-    /// [`Event::fingerprint`].
+    /// [`Event::fingerprint`]; empty when the event came from Stripe's list, whose objects may have another shape than the webhook's.
     pub fingerprint: String,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+impl Marker {
+    /// Whether an event under the same id carries something else. A marker without a fingerprint cannot tell.
+    #[must_use]
+    pub fn is_altered(&self, fingerprint: &str) -> bool {
+        !self.fingerprint.is_empty() && self.fingerprint != fingerprint
+    }
 }
 
 /// What was read for an event, all of it after or together with the customer's head.
@@ -71,7 +79,7 @@ pub struct Found {
 }
 
 /// What was read of a user. The default is a user that nothing is stored about.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct FoundUser {
     /// The billing state in the root.
     pub billing: Billing,
@@ -196,6 +204,15 @@ impl CustomerWork {
 }
 
 impl CustomerWrites {
+    /// Gives a customer that is nobody's yet to a user: what is stored of it counts from then on.
+    ///
+    /// # Errors
+    /// [`Quarantine`] when the user has too many customers.
+    pub fn link(found: &Found, customer: &str, user: &UserId, plans: &Plans) -> Result<Self, Quarantine> {
+        let meta = found.meta.clone().unwrap_or_else(|| Meta::new(customer, None));
+        Self::new(Meta { user: meta.user.or_else(|| Some(user.clone())), ..meta }, None, found, plans)
+    }
+
     /// Completes a change of a customer's items by what follows from it: the head's revision and the user's state.
     pub(crate) fn new(mut meta: Meta, item: Option<Item>, found: &Found, plans: &Plans) -> Result<Self, Quarantine> {
         meta.rev += 1;
@@ -230,7 +247,7 @@ fn applied<T: Guarded>(current: Option<&Stored<T>>, value: &T, version: &Version
 }
 
 pub(crate) fn duplicate(marker: &Marker, fingerprint: &str) -> Decision {
-    Decision::Duplicate { altered: marker.fingerprint != fingerprint }
+    Decision::Duplicate { altered: marker.is_altered(fingerprint) }
 }
 
 pub(crate) fn write(

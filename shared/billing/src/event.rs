@@ -22,6 +22,14 @@ pub struct Related {
     pub object: String,
 }
 
+impl Related {
+    /// Whether it is an object that the mirror or the catalogue holds.
+    #[must_use]
+    pub fn is_mirrored(&self) -> bool {
+        matches!(self.object.as_str(), "subscription" | "customer" | "invoice" | "payment_method" | "price" | "product")
+    }
+}
+
 /// One event of Stripe.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -42,6 +50,12 @@ pub struct Event {
 }
 
 impl Event {
+    /// The object that a thin event is about.
+    #[must_use]
+    pub fn related(&self) -> Option<&Related> {
+        self.related.as_ref()
+    }
+
     /// Reads the verified bytes. Fields that are not needed may have any shape.
     ///
     /// # Errors

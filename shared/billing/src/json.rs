@@ -55,7 +55,8 @@ pub(crate) fn id(object: &Value, path: &[&str]) -> Option<String> {
 }
 
 /// Whether a text can be a Stripe id. `#` divides our keys.
-pub(crate) fn is_id(text: &str) -> bool {
+#[must_use]
+pub fn is_id(text: &str) -> bool {
     (1..=ID_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 

@@ -7,7 +7,8 @@
 //!    customer's subscriptions; then, of [`CustomerWork::user`], the root's billing state and [`Sources`]. That is a [`Found`].
 //! 4. [`CustomerWork::decide`] returns what one transaction has to write: the marker if absent, and [`CustomerWrites`] on the
 //!    condition that `Meta::rev` is still the one that was read, which protects everything of that customer.
-//! 5. An item with `needs_refresh` is asked for at Stripe later; [`CustomerItem::refetched`] decides on the answer.
+//! 5. An item with `needs_refresh` is asked for at Stripe later; [`CustomerItem::refetched`] decides on the answer. A customer of whom
+//!    Stripe was never asked ([`Meta::needs_fill`]) is asked for as a whole; [`Known::fill`] decides.
 //!
 //! Every stored object is the greatest of its events under one order ([`guard`]), every link is set once, and a user's state is
 //! computed from them. So each order and repetition of the same events ends in the same state.
@@ -15,6 +16,7 @@
 pub mod catalogue;
 mod decide;
 mod event;
+mod fill;
 pub mod guard;
 mod json;
 mod kind;
@@ -22,11 +24,14 @@ pub mod mirror;
 mod refetch;
 pub mod signature;
 mod sources;
+pub mod views;
 mod work;
 
 pub use catalogue::{CatalogueWork, CatalogueWrites};
 pub use decide::{CustomerWrites, Decision, Found, FoundUser, Marker, Outcome, Quarantine, UserWrites, Writes};
 pub use event::{Event, Malformed, Related};
+pub use fill::{FillWrites, Known, Shown};
+pub use json::is_id;
 pub use mirror::{Item, ItemId, Meta};
 pub use refetch::{Answer, CustomerItem};
 pub use sources::{CustomerBilling, Sources};

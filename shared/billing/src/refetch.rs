@@ -29,7 +29,7 @@ impl Answer<'_> {
 }
 
 /// An object of a customer that Stripe is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CustomerItem {
     /// The customer itself.
     Customer,
@@ -98,6 +98,33 @@ impl CustomerItem {
         CustomerWrites::new(meta, item, found, plans).map(Some)
     }
 
+    /// Whether the mirror shows what Stripe lists: the same object, unmarked, of a customer whose user is known as far as Stripe names one.
+    #[must_use]
+    pub fn is_shown_by(&self, found: &Found, listed: &Value) -> bool {
+        let is_linked = found.meta.as_ref().is_some_and(|meta| meta.user.is_some());
+        let names_user = self.claim(Answer::Object(listed)).is_some();
+        let stored = found.item.as_ref();
+        let is_same = match self {
+            Self::Customer => found
+                .meta
+                .as_ref()
+                .and_then(|meta| meta.object.as_ref())
+                .is_some_and(|stored| !stored.needs_refresh && stored.value == Customer::from_object(listed, Rank::Updated)),
+            Self::Item(ItemId::Subscription(_)) => {
+                shows(stored.and_then(Item::subscription), Subscription::from_object(listed, Rank::Updated))
+            }
+            Self::Item(ItemId::Invoice { .. }) => shows(stored.and_then(Item::invoice), Invoice::from_object(listed, Rank::Updated)),
+            Self::Item(ItemId::PaymentMethod(_)) => shows(stored.and_then(Item::payment_method), PaymentMethod::from_object(listed, true)),
+        };
+        is_same && (is_linked || !names_user)
+    }
+
+    /// The user whose root and sources have to be read for [`Found::user`]: the stored link, else the one that the answer names.
+    #[must_use]
+    pub fn user(&self, meta: Option<&Meta>, answer: Answer<'_>) -> Option<UserId> {
+        meta.and_then(|meta| meta.user.clone()).or_else(|| self.claim(answer.or_missing()))
+    }
+
     /// Refuses an answer about something else.
     fn check(&self, customer: &str, answer: Answer<'_>) -> Result<(), Malformed> {
         let Answer::Object(object) = answer else {
@@ -119,12 +146,19 @@ impl CustomerItem {
     /// The user that the object names. It links only a customer that has none; a conflict was the event's to report.
     fn claim(&self, answer: Answer<'_>) -> Option<UserId> {
         match (self, answer) {
-            (Self::Customer | Self::Item(ItemId::Subscription(_)), Answer::Object(object)) => {
-                UserId::parse(json::text(object, &["metadata", "userId"])?).ok()
-            }
+            (Self::Customer | Self::Item(ItemId::Subscription(_)), Answer::Object(object)) => user_named(object),
             _ => None,
         }
     }
+}
+
+/// The user that a customer or a subscription names.
+pub(crate) fn user_named(object: &Value) -> Option<UserId> {
+    UserId::parse(json::text(object, &["metadata", "userId"])?).ok()
+}
+
+fn shows<T: Guarded>(stored: Option<&Stored<T>>, listed: Result<T, Malformed>) -> bool {
+    stored.zip(listed.ok()).is_some_and(|(stored, listed)| !stored.needs_refresh && stored.value == listed)
 }
 
 fn shown<T>(answer: Answer<'_>, read: impl FnOnce(&Value) -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
@@ -142,7 +176,7 @@ fn customer_of(answer: Answer<'_>) -> Option<Customer> {
 }
 
 /// The object as it is to be stored, if that is something else than what is stored.
-fn settled<T: Guarded>(current: Option<&Stored<T>>, seen: Option<T>, asked_at: i64, gone: fn(&T) -> T) -> Option<Stored<T>> {
+pub(crate) fn settled<T: Guarded>(current: Option<&Stored<T>>, seen: Option<T>, asked_at: i64, gone: fn(&T) -> T) -> Option<Stored<T>> {
     let value = seen.or_else(|| current.map(|current| gone(&current.value)))?;
     if current.is_some_and(|current| !current.needs_refresh && current.value == value) {
         return None;
@@ -150,19 +184,19 @@ fn settled<T: Guarded>(current: Option<&Stored<T>>, seen: Option<T>, asked_at: i
     Some(settle(current, value, asked_at))
 }
 
-fn gone_customer(_: &Customer) -> Customer {
+pub(crate) fn gone_customer(_: &Customer) -> Customer {
     Customer::gone()
 }
 
-fn gone_subscription(subscription: &Subscription) -> Subscription {
+pub(crate) fn gone_subscription(subscription: &Subscription) -> Subscription {
     Subscription { status: "canceled".to_owned(), ..subscription.clone() }
 }
 
-fn gone_invoice(invoice: &Invoice) -> Invoice {
+pub(crate) fn gone_invoice(invoice: &Invoice) -> Invoice {
     Invoice { deleted: true, ..invoice.clone() }
 }
 
-fn gone_payment_method(method: &PaymentMethod) -> PaymentMethod {
+pub(crate) fn gone_payment_method(method: &PaymentMethod) -> PaymentMethod {
     PaymentMethod { attached: false, ..method.clone() }
 }
 

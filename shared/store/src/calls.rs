@@ -159,6 +159,25 @@ impl Table {
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
+    /// One page of the keys of all items that have a sort key, whatever their partition, and where the next page starts. It reads the whole
+    /// table: only tools may.
+    pub(crate) async fn scan_page(&self, sk: &str, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), StoreError> {
+        let call = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .filter_expression("#sk = :sk")
+            .projection_expression("#pk, #sk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":sk", AttributeValue::S(sk.to_owned()))
+            .set_exclusive_start_key(start)
+            .consistent_read(true)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let output = self.metered(Operation::Other, call.send().await, |output| units(&output.consumed_capacity))?;
+        Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(|key| !key.is_empty())))
+    }
+
     /// A transaction. The same token within ten minutes applies it once.
     pub(crate) async fn transact_write(&self, items: Vec<TransactWriteItem>, token: &str) -> Result<(), StoreError> {
         let call = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
-use crate::keys::{self, BODY, COUNT, EXPIRES_AT, L1, L2, PACKED, PK, REV, SK};
+use crate::keys::{self, BODY, COUNT, EXPIRES_AT, L1, L2, NEEDS_REFRESH, PACKED, PK, REV, SK};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -38,6 +38,14 @@ pub(crate) fn bodied(mut key: Item, body: &impl Serialize) -> Item {
     let json = serde_json::to_string(body).expect("entities have string keys and finite numbers");
     key.insert(BODY.to_owned(), text(json));
     key
+}
+
+/// Marks an item about which Stripe has to be asked, or leaves it unmarked.
+pub(crate) fn marked(mut item: Item, needs_refresh: bool) -> Item {
+    if needs_refresh {
+        item.insert(NEEDS_REFRESH.to_owned(), text("yes"));
+    }
+    item
 }
 
 /// An item of a user with a JSON body.

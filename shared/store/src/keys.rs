@@ -3,6 +3,8 @@
 use billing::ItemId;
 use domain::{ContactId, GroupKey, JobId, Month, ProductionId, Timestamp, UserId};
 
+use crate::item::Item;
+
 /// Partition key attribute.
 pub(crate) const PK: &str = "pk";
 /// Sort key attribute.
@@ -20,6 +22,8 @@ pub(crate) const BODY: &str = "body";
 pub(crate) const PACKED: &str = "packed";
 /// The user's revision.
 pub(crate) const REV: &str = "rev";
+/// Present on an item about which Stripe has to be asked: the table's stream selects it.
+pub(crate) const NEEDS_REFRESH: &str = "needs_refresh";
 /// Unix second after which the item counts as gone (TTL).
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 /// A count.
@@ -60,11 +64,25 @@ pub(crate) const CHUNKS: (&str, &str) = ("DIRECTORY#", "DIRECTORY$");
 /// Range of groups that live in items of their own.
 pub(crate) const GROUPS: (&str, &str) = ("STATS#", "STATS$");
 
+/// How far jobs over Stripe's lists have come, one partition.
+pub(crate) const RECONCILE: &str = "RECONCILE";
+/// What a customer's partition key begins with.
+pub(crate) const CUSTOMER: &str = "CUS#";
 /// Range of a customer's subscriptions.
 pub(crate) const SUBSCRIPTIONS: (&str, &str) = ("SUB#", "SUB$");
+/// Range of a customer's invoices.
+pub(crate) const INVOICES: (&str, &str) = ("INV#", "INV$");
+/// Range of a customer's payment methods.
+pub(crate) const PAYMENT_METHODS: (&str, &str) = ("PM#", "PM$");
+/// Range of everything of a customer.
+pub(crate) const MIRROR: (&str, &str) = ("INV#", "SUB$");
+/// Range of the parts of an event's body.
+pub(crate) const EVENT_BODIES: (&str, &str) = ("BODY#", "BODY$");
+/// What an event's partition key begins with.
+pub(crate) const EVENTS: &str = "EVENT#";
 
 pub(crate) fn event(id: &str) -> String {
-    format!("EVENT#{id}")
+    format!("{EVENTS}{id}")
 }
 
 /// A part of an event's body that is kept.
@@ -74,7 +92,12 @@ pub(crate) fn event_body(part: usize) -> String {
 
 /// The partition of a Stripe customer.
 pub(crate) fn customer(id: &str) -> String {
-    format!("CUS#{id}")
+    format!("{CUSTOMER}{id}")
+}
+
+/// The customer under whose partition an item lies.
+pub(crate) fn customer_of(item: &Item) -> Option<String> {
+    item.get(PK)?.as_s().ok()?.strip_prefix(CUSTOMER).map(str::to_owned)
 }
 
 /// A mirrored object of a customer. Invoices are in order of creation.
@@ -83,6 +106,19 @@ pub(crate) fn mirrored(id: &ItemId) -> String {
         ItemId::Subscription(id) => format!("SUB#{id}"),
         ItemId::Invoice { created, id } => format!("INV#{created:012}#{id}"),
         ItemId::PaymentMethod(id) => format!("PM#{id}"),
+    }
+}
+
+/// The object of a mirrored item.
+pub(crate) fn mirrored_of(sk: &str) -> Option<ItemId> {
+    match sk.split_once('#')? {
+        ("SUB", id) => Some(ItemId::Subscription(id.to_owned())),
+        ("PM", id) => Some(ItemId::PaymentMethod(id.to_owned())),
+        ("INV", rest) => {
+            let (created, id) = rest.split_once('#')?;
+            Some(ItemId::Invoice { created: created.parse().ok()?, id: id.to_owned() })
+        }
+        _ => None,
     }
 }
 

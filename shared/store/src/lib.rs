@@ -29,6 +29,6 @@ pub use pages::{Page, Slice};
 pub use reads::{Found, Jobs};
 pub use rebuild::Rebuilt;
 pub use save::{Save, Saved};
-pub use stripe::Settled;
+pub use stripe::{Alarm, AlarmKind, Answered, Before, CatalogueAnswered, CustomerHead, Filled, Progress, Question, Reprocessed, Settled};
 pub use table::{Table, TableConfig, TableConfigError};
 pub use writes::{Edit, Record};

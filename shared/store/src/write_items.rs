@@ -5,7 +5,7 @@ use domain::{GroupKey, Rev, Root, UserId};
 
 use crate::Table;
 use crate::item::{self, Item};
-use crate::keys::{self, COUNT, PK, REV};
+use crate::keys::{self, COUNT, NEEDS_REFRESH, PK, REV};
 
 /// Puts an item, whatever was there.
 pub(crate) fn put(table: &Table, item: Item) -> TransactWriteItem {
@@ -33,9 +33,28 @@ pub(crate) fn put_if_at(table: &Table, item: Item, read: Option<u64>) -> Transac
     TransactWriteItem::builder().put(put.build().expect("table and item are set")).build()
 }
 
-/// Deletes an item, there or not.
+/// Puts an item in the place of one that is marked to be asked for.
+pub(crate) fn put_if_marked(table: &Table, item: Item) -> TransactWriteItem {
+    let put = Put::builder().table_name(&table.name).set_item(Some(item)).condition_expression("attribute_exists(#k)");
+    let put = put.expression_attribute_names("#k", NEEDS_REFRESH).build().expect("table and item are set");
+    TransactWriteItem::builder().put(put).build()
+}
+
+/// Deletes an item that must be there.
+pub(crate) fn delete_if_there(table: &Table, key: Item) -> TransactWriteItem {
+    let delete = Delete::builder().table_name(&table.name).set_key(Some(key)).condition_expression("attribute_exists(#k)");
+    let delete = delete.expression_attribute_names("#k", PK).build().expect("table and key are set");
+    TransactWriteItem::builder().delete(delete).build()
+}
+
+/// Deletes a user's item, there or not.
 pub(crate) fn delete(table: &Table, user: &UserId, sk: &str) -> TransactWriteItem {
-    let delete = Delete::builder().table_name(&table.name).set_key(Some(item::key(user, sk)));
+    delete_at(table, item::key(user, sk))
+}
+
+/// Deletes an item, there or not.
+pub(crate) fn delete_at(table: &Table, key: Item) -> TransactWriteItem {
+    let delete = Delete::builder().table_name(&table.name).set_key(Some(key));
     TransactWriteItem::builder().delete(delete.build().expect("table and key are set")).build()
 }
 

@@ -67,7 +67,9 @@ impl World {
         let embedded = Embedded::memory().expect("a free port and a thread");
         let clock = Clock::frozen(NOW.parse().expect("a constant in the right form"));
         let faults = Faults::default();
-        let (feed, delivery) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone());
+        let consumers = local::functions::STREAM_CONSUMERS;
+        let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
+        let (feed, deliveries) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone(), &names);
         let config = TableConfig::local(TABLE, embedded.endpoint());
         let client = config.client_config().http_client(faults.wrap(feed.observe(local::table::http_client()))).build();
         let table = Table::with_client(aws_sdk_dynamodb::Client::from_conf(client), TABLE.to_owned());
@@ -75,7 +77,9 @@ impl World {
         let letters = Arc::new(KeptLetters::default());
         let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
         let app = Arc::new(app.with_stripe(stripe()));
-        tokio::spawn(delivery.run(Arc::clone(&app), local::functions::ON_TABLE_STREAM));
+        for (delivery, (_, handler)) in deliveries.into_iter().zip(consumers) {
+            tokio::spawn(delivery.run(Arc::clone(&app), *handler));
+        }
         let gateway = Gateway::new(app).expect("every function is wired");
         let world = Self { gateway, clock, faults, feed, letters, embedded };
         for seed in seeds {
@@ -97,12 +101,23 @@ impl World {
 
     /// Puts an item in the place of another that does not decode.
     pub async fn damage(&self, pk: &str, sk: &str) {
-        let config = TableConfig::local(TABLE, self.embedded.endpoint()).client_config().http_client(local::table::http_client());
-        let client = aws_sdk_dynamodb::Client::from_conf(config.build());
-        let put = [("pk", pk), ("sk", sk), ("body", "{")].into_iter().fold(client.put_item().table_name(TABLE), |put, (name, text)| {
-            put.item(name, aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned()))
-        });
+        let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+        let put = [("pk", pk), ("sk", sk), ("body", "{")].into_iter();
+        let put = put.fold(self.past_the_app().put_item().table_name(TABLE), |put, (name, value)| put.item(name, text(value)));
         put.send().await.expect("the table answers");
+    }
+
+    /// Removes an item, which the app itself never does.
+    pub async fn remove(&self, pk: &str, sk: &str) {
+        let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+        let delete = self.past_the_app().delete_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
+        delete.send().await.expect("the table answers");
+    }
+
+    /// A client of the table without faults and without a stream.
+    fn past_the_app(&self) -> aws_sdk_dynamodb::Client {
+        let config = TableConfig::local(TABLE, self.embedded.endpoint()).client_config().http_client(local::table::http_client());
+        aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
     /// Waits until the stream has delivered everything.

@@ -79,6 +79,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     write("DELETE", "/api/contacts/{id}", "delete-contact", BodyKind::None),
     public("/api/billing/plans", "list-plans", CachePolicy::Plans),
     read("/api/billing/customer", "get-billing-customer"),
+    read("/api/billing/customer/{customerId}", "get-billing-customer-by-id"),
+    read("/api/billing/billing-history/{customerId}", "list-billing-history"),
+    read("/api/billing/payment-methods/{customerId}", "list-payment-methods"),
+    read("/api/billing/summary", "get-billing-summary"),
     read("/api/usage/current", "get-usage"),
     read("/api/usage/limits", "get-usage-limits"),
     read("/api/usage/can-upload", "can-upload"),
@@ -164,7 +168,7 @@ mod tests {
     #[test]
     fn each_endpoint_is_found_by_its_own_path() {
         for endpoint in ENDPOINTS {
-            let path = endpoint.path.replace("{id}", "x").replace("{jobId}", "x");
+            let path = endpoint.path.replace("{id}", "x").replace("{jobId}", "x").replace("{customerId}", "x");
             assert_eq!(function(endpoint.method, &path), Some(endpoint.function), "{path}");
             if endpoint.method == "GET" {
                 assert_eq!(function("HEAD", &path), Some(endpoint.function), "HEAD {path}");

@@ -6,6 +6,11 @@ use bytes::Bytes;
 use domain::{Rev, UserId};
 use sha2::{Digest, Sha256};
 
+use crate::encoding::inflate;
+
+/// The mark of a body that may be out of date.
+const STALE: &str = r#""stale":true"#;
+
 /// A body as a cache keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBody {
@@ -89,6 +94,19 @@ impl Response {
         self
     }
 
+    /// Adds `"stale": true` to the body: it shows what was known before its source failed (STRIPE section 5).
+    #[must_use]
+    pub fn marked_stale(mut self) -> Self {
+        let plain = if self.gzip { inflate(&self.body).unwrap_or_default() } else { self.body.clone() };
+        // Our own bodies are objects with at least one key; within a text the quotes of the mark would be escaped.
+        let is_marked = std::str::from_utf8(&plain).is_ok_and(|text| text.contains(STALE));
+        if let Some(rest) = plain.strip_prefix(b"{").filter(|_| !is_marked) {
+            self.body = [b"{", STALE.as_bytes(), b",", rest].concat().into();
+            (self.gzip, self.etag) = (false, Some(weak_etag(&self.body)));
+        }
+        self
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
@@ -150,5 +168,16 @@ mod tests {
         assert_eq!(weak_etag(b"{}"), weak_etag(b"{}"));
         assert_ne!(weak_etag(b"{}"), weak_etag(b"[]"));
         assert_eq!((weak_etag(b"{}").len(), strong_etag(7)), (20, "\"7\"".to_owned()));
+    }
+
+    #[test]
+    fn a_stale_body_says_so_compressed_or_not() {
+        let body = Bytes::from_static(br#"{"success":true}"#);
+        for (bytes, gzip) in [(body.clone(), false), (crate::gzip(&body), true)] {
+            let stored = Response::stored(StoredBody { bytes, gzip, etag: weak_etag(&body) }).marked_stale();
+            assert_eq!((stored.body.as_ref(), stored.gzip), (br#"{"stale":true,"success":true}"#.as_slice(), false));
+            assert_ne!(stored.etag, Some(weak_etag(&body)), "the fresh body is another one");
+            assert_eq!(stored.clone().marked_stale(), stored, "one mark is enough");
+        }
     }
 }

@@ -58,18 +58,27 @@ pub struct Meta {
     /// The customer object, once one was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<Stored<Customer>>,
+    /// Unix second at which Stripe was asked for everything of this customer, once it was: before that, the mirror has what events told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<i64>,
 }
 
 impl Meta {
     /// A customer that nothing is known about but its user: what an import or the first checkout writes, if there is none yet.
     #[must_use]
     pub fn new(customer: impl Into<String>, user: Option<UserId>) -> Self {
-        Self { customer: customer.into(), rev: 0, user, object: None }
+        Self { customer: customer.into(), rev: 0, user, object: None, filled: None }
     }
 
     /// Whether Stripe has to be asked for the customer object.
     #[must_use]
     pub fn needs_refresh(&self) -> bool {
         self.object.as_ref().is_some_and(|object| object.needs_refresh)
+    }
+
+    /// Whether Stripe has to be asked for everything of this customer, as it never was.
+    #[must_use]
+    pub fn needs_fill(&self) -> bool {
+        self.filled.is_none()
     }
 }

@@ -67,11 +67,16 @@ pub(super) async fn write_head<T: Target>(
         changes.push(Edit::DeletedAt(deleted_at));
     }
     let billing = billing::merged(&root.billing, account.as_ref(), &subscriptions);
+    let customer = billing.customer.as_ref().map(|customer| customer.id.clone());
     if billing != root.billing && !target.has_stripe_state(user).await? {
         changes.push(Edit::Billing(billing));
     }
     if !changes.is_empty() {
         target.change(user, &changes, now).await?;
+    }
+    // Also when nothing else changed: an import may have been cut off just before.
+    if let Some(customer) = customer {
+        target.link(user, &customer, now).await?;
     }
     Ok(!changes.is_empty())
 }

@@ -37,7 +37,12 @@ pub(super) async fn write<T: Target>(
     let mut written = write_rows(target, user, rows, steps).await?;
     written.tally.commit(now);
     let recompute = interrupted || written.alien_jobs;
-    if recompute || !target.finish(&mut written.tally.account, &written.entries, now).await? {
+    if !recompute && target.finish(&mut written.tally.account, &written.entries, now).await? {
+        // After the root: what events told of the customer before counts from now on.
+        if let Some(customer) = &written.tally.account.root.billing.customer {
+            target.link(user, &customer.id, now).await?;
+        }
+    } else {
         target.recompute(user, now).await?;
         // Rows hold neither billing nor deletion.
         let head = rows.partition_point(|row| row.kind <= Kind::Subscription);

@@ -1,6 +1,6 @@
 //! The table as an import's target.
 
-use domain::{Account, Billing, Contact, ContactId, Job, JobId, Month, Production, ProductionId, Rev, Root, Timestamp, Usage, UserId};
+use domain::{Account, Contact, ContactId, Job, JobId, Month, Production, ProductionId, Rev, Root, Timestamp, Usage, UserId};
 use uuid::Uuid;
 
 use super::target::{Begun, Entry, Target};
@@ -79,8 +79,6 @@ impl Target for Table {
     async fn finish(&self, account: &mut Account, entries: &[Entry], _now: Timestamp) -> Result<bool, StoreError> {
         let groups = account.take_group_deltas();
         let user = &account.user;
-        // Before the root: an import that is cut off here comes again.
-        self.link(user, &account.root.billing).await?;
         let rows = entries.iter().map(|entry| (Key::of(entry.at, entry.id), entry.reachable));
         let editor = directory::build(rows, account.root.rev.0, 0);
         let mut items: Vec<Item> = groups.iter().map(|(key, count)| item::group(user, &keys::group(key), count.unsigned_abs())).collect();
@@ -120,24 +118,15 @@ impl Target for Table {
     }
 
     async fn change(&self, user: &UserId, edits: &[Edit], now: Timestamp) -> Result<(), StoreError> {
-        for edit in edits {
-            if let Edit::Billing(billing) = edit {
-                self.link(user, billing).await?;
-            }
-        }
         self.apply(user, edits, now).await.map(drop)
+    }
+
+    async fn link(&self, user: &UserId, customer: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.link_customer(customer, user, now).await
     }
 }
 
 impl Table {
-    /// Stores that the customer of a billing state is the user's, for Stripe's events that name no user.
-    async fn link(&self, user: &UserId, billing: &Billing) -> Result<(), StoreError> {
-        match &billing.customer {
-            Some(customer) => self.link_customer(&customer.id, user).await,
-            None => Ok(()),
-        }
-    }
-
     /// At most 100 items of a user.
     async fn by_sort_keys(&self, user: &UserId, sks: impl Iterator<Item = String>) -> Result<Vec<Item>, StoreError> {
         self.batch_get(sks.map(|sk| item::key(user, &sk)).collect()).await

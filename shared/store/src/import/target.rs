@@ -53,4 +53,6 @@ pub(super) trait Target {
     async fn recompute(&self, user: &UserId, now: Timestamp) -> Result<(), StoreError>;
     /// Applies differences in order, in as few transactions as hold them.
     async fn change(&self, user: &UserId, edits: &[Edit], now: Timestamp) -> Result<(), StoreError>;
+    /// Stores that a customer of Stripe is the user's, if it is nobody's yet: for Stripe's events that name no user. The user has a root.
+    async fn link(&self, user: &UserId, customer: &str, now: Timestamp) -> Result<(), StoreError>;
 }

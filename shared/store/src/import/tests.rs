@@ -164,6 +164,9 @@ impl Target for Memory {
             rows.marker = false;
         })
     }
+    async fn link(&self, _: &UserId, _: &str, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
     async fn change(&self, user: &UserId, changes: &[Edit], _: Timestamp) -> Result<(), StoreError> {
         assert!(!changes.is_empty() && changes.len() <= 80);
         self.write(user, |rows| {
@@ -382,6 +385,9 @@ fn a_root_that_somebody_created_meanwhile_is_recomputed() {
         }
         async fn change(&self, user: &UserId, changes: &[Edit], now: Timestamp) -> Result<(), StoreError> {
             self.0.change(user, changes, now).await
+        }
+        async fn link(&self, user: &UserId, customer: &str, now: Timestamp) -> Result<(), StoreError> {
+            self.0.link(user, customer, now).await
         }
     }
     let table = Meanwhile(Memory::default());

@@ -1,16 +1,20 @@
 //! Stripe's webhook: check, decide and commit, invalidate, acknowledge. What is acknowledged is durable.
 
+mod alarms;
+
 use std::time::Instant;
 
 use billing::signature::{Secrets, verify};
 use billing::{Event, Outcome};
+use domain::Timestamp;
 use serde::Serialize;
 use serde_json::json;
-use store::{Settled, StoreError};
-use web::{ApiError, ConfigError, Request, Response};
+use store::{Reprocessed, Settled, StoreError};
+use web::{ApiError, BoxError, ConfigError, Request, Response};
 
 use crate::errors::of_store;
 use crate::{App, body};
+use alarms::{Watched, count};
 
 /// How Stripe's events are checked.
 #[derive(Debug, Clone)]
@@ -29,12 +33,24 @@ impl StripeConfig {
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let unusable = |_| ConfigError { variable: "STRIPE_WEBHOOK_SECRETS", problem: "is no comma list of non-empty secrets" };
         let secrets = Secrets::parse(&lookup("STRIPE_WEBHOOK_SECRETS").unwrap_or_default()).map_err(unusable)?;
-        let live = match lookup("STRIPE_LIVE").as_deref() {
-            None | Some("" | "false") => false,
-            Some("true") => true,
-            Some(_) => return Err(ConfigError { variable: "STRIPE_LIVE", problem: "is neither true nor false" }),
-        };
-        Ok(Self { secrets, live })
+        Ok(Self { secrets, live: live_mode(lookup)? })
+    }
+
+    /// The deployment's mode.
+    pub(crate) fn live(&self) -> bool {
+        self.live
+    }
+}
+
+/// Reads `STRIPE_LIVE` through `lookup`.
+///
+/// # Errors
+/// [`ConfigError`] when it is neither `true` nor `false`.
+pub fn live_mode(lookup: &dyn Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+    match lookup("STRIPE_LIVE").as_deref() {
+        None | Some("" | "false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ConfigError { variable: "STRIPE_LIVE", problem: "is neither true nor false" }),
     }
 }
 
@@ -70,13 +86,8 @@ impl App {
             Err(error) if error.is_transient() => return Err(of_store(error)),
             Err(error) => return Ok(failed(&event, &error)),
         };
-        note(&event, &settled);
-        if settled.plans_changed {
-            self.plans_changed().await;
-        }
-        if let Some((user, rev)) = &settled.shown {
-            self.bump(user, *rev).await;
-        }
+        note(&event, &settled, request.now());
+        self.show(&settled).await;
         let acknowledged = Acknowledged {
             received: true,
             outcome: settled.outcome,
@@ -86,6 +97,37 @@ impl App {
             processing_time_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         Ok(Response::json(200, body::fields(&acknowledged)))
+    }
+}
+
+impl App {
+    /// Runs a quarantined event again, once however often it is asked for.
+    ///
+    /// # Errors
+    /// When the table fails, or the stored event does not decode.
+    pub async fn reprocess(&self, event: &str) -> Result<Reprocessed, BoxError> {
+        let now = self.clock.now();
+        let plans = self.plans(now).await;
+        let reprocessed = self.table.reprocess(event, self.stripe_live, &plans, now).await?;
+        match &reprocessed {
+            Reprocessed::Done(settled) => {
+                tracing::info!(event_id = event, outcome = ?settled.outcome, "quarantined event applied");
+                self.show(settled).await;
+            }
+            Reprocessed::Kept(reason) => tracing::warn!(event_id = event, reason, "the event stays in quarantine"),
+            Reprocessed::NotThere => tracing::info!(event_id = event, "no such event is in quarantine"),
+        }
+        Ok(reprocessed)
+    }
+
+    /// Makes what an event changed known.
+    pub(crate) async fn show(&self, settled: &Settled) {
+        if settled.plans_changed && !self.plans_changed().await {
+            tracing::warn!("the cache did not acknowledge another catalogue: the stream will repeat it");
+        }
+        if let Some((user, rev)) = &settled.shown {
+            self.bump(user, *rev).await;
+        }
     }
 }
 
@@ -101,11 +143,13 @@ fn failed(event: &Event, error: &StoreError) -> Response {
 }
 
 /// Logs what became of an event: never its content.
-fn note(event: &Event, settled: &Settled) {
+fn note(event: &Event, settled: &Settled, now: Timestamp) {
     let (event_id, event_type, outcome) = (event.id.as_str(), event.event_type.as_str(), settled.outcome);
     tracing::info!(event_id, event_type, ?outcome, "stripe event settled");
     for alarm in &settled.alarms {
-        tracing::error!(event_id, event_type, alarm, "stripe event needs a person");
+        let (kind, text) = (alarm.kind, alarm.text.as_str());
+        tracing::error!(event_id, event_type, ?kind, alarm = text, "stripe event needs a person");
+        count(Watched::Alarm(kind), now);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dead-letter queue.
+//! The dead-letter queue of the stream's consumers: only they build the SDK that it takes.
 
 use app::{BoxError, DeadLetters, Handled, Letter};
 use aws_sdk_sqs::config::{BehaviorVersion, Builder, Credentials, Region};

@@ -1,0 +1,5 @@
+//! Lambda entry point.
+
+fn main() -> Result<(), app::BoxError> {
+    app::serve(|app, request| Box::pin(get_billing_customer_by_id::handle(app, request)))
+}

@@ -10,6 +10,7 @@ mod edge;
 mod events;
 mod expected;
 mod faults;
+mod policies;
 mod processes;
 mod quarantine;
 mod round_trips;

@@ -150,7 +150,7 @@ fn lost(what: &'static str) -> ConnectorError {
 }
 
 /// An error answer of DynamoDB's JSON protocol.
-fn refused(kind: &str, message: &str) -> HttpResponse {
+pub(crate) fn refused(kind: &str, message: &str) -> HttpResponse {
     let body = json!({"__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"), "message": message, "Message": message});
     let mut response = HttpResponse::new(400.try_into().expect("a status"), SdkBody::from(body.to_string()));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");

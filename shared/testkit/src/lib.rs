@@ -1,9 +1,11 @@
 //! What tests are made of: seeds of accounts, a world that answers requests as the deployed API does, tokens, and faults of the table.
 //!
 //! A [`World`] is the gateway of `local` in process: every request becomes an API Gateway event and goes through the Lambda runtime's own
-//! conversion to the real functions, over an embedded table and a memory cache, under a clock that stands still until it is set.
+//! conversion to the real functions, over an embedded table and a memory cache, each with its
+//! permissions in template.yaml, under a clock that stands still until it is set.
 
 mod faults;
+pub mod policies;
 mod reply;
 mod seed;
 mod tokens;

@@ -18,6 +18,7 @@ use store::{Table, TableConfig};
 use web::edge::EdgeConfig;
 
 use crate::faults::Faults;
+use crate::policies::{Policies, acting_as};
 use crate::reply::Reply;
 use crate::seed::{NOW, Seed};
 use crate::tokens::{claims_at, sign};
@@ -34,6 +35,7 @@ pub struct World {
     gateway: Gateway,
     clock: Clock,
     faults: Faults,
+    policies: Policies,
     feed: Feed,
     letters: Arc<KeptLetters>,
     embedded: Embedded,
@@ -71,17 +73,19 @@ impl World {
         let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
         let (feed, deliveries) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone(), &names);
         let config = TableConfig::local(TABLE, embedded.endpoint());
-        let client = config.client_config().http_client(faults.wrap(feed.observe(local::table::http_client()))).build();
+        let policies = Policies::of_template(local::gateway::TEMPLATE);
+        let http = policies.wrap(faults.wrap(feed.observe(local::table::http_client())));
+        let client = config.client_config().http_client(http).build();
         let table = Table::with_client(aws_sdk_dynamodb::Client::from_conf(client), TABLE.to_owned());
         table.create_if_absent().await.expect("the table");
         let letters = Arc::new(KeptLetters::default());
         let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
         let app = Arc::new(app.with_stripe(stripe()));
-        for (delivery, (_, handler)) in deliveries.into_iter().zip(consumers) {
-            tokio::spawn(delivery.run(Arc::clone(&app), *handler));
+        for (delivery, (name, handler)) in deliveries.into_iter().zip(consumers) {
+            tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), *handler)));
         }
         let gateway = Gateway::new(app).expect("every function is wired");
-        let world = Self { gateway, clock, faults, feed, letters, embedded };
+        let world = Self { gateway, clock, faults, policies, feed, letters, embedded };
         for seed in seeds {
             world.import(seed).await;
         }
@@ -139,8 +143,14 @@ impl World {
 
     /// Gives a function an event as JSON, whatever its route.
     pub async fn invoke(&self, function: &str, event: &str) -> Reply {
-        let response = self.gateway.invoke(function, event).await.expect("an event and an answer that can be read");
+        let response = acting_as(function, self.gateway.invoke(function, event)).await.expect("an event and an answer that can be read");
         Reply::new(function.to_owned(), response)
+    }
+
+    /// What the functions may ask of the table, and did.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// Faults of the table.
@@ -243,7 +253,12 @@ impl Client<'_> {
             request = request.header(*name, *value);
         }
         let request = request.body(Bytes::copy_from_slice(body)).expect("a request that HTTP allows");
-        Reply::new(format!("{method} {path}"), self.world.gateway.call(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await)
+        let function = match web::endpoints::lookup(method, request.uri().path()) {
+            web::endpoints::Lookup::Found { endpoint, .. } => endpoint.function,
+            _ => "fallback",
+        };
+        let answer = acting_as(function, self.world.gateway.call(request, IpAddr::V4(Ipv4Addr::LOCALHOST))).await;
+        Reply::new(format!("{method} {path}"), answer)
     }
 }
 

@@ -1,37 +1,6 @@
-//! The functions' permissions in template.yaml: worlds refuse what they do not grant (`testkit::policies`); here is that they grant no more.
+//! The functions' permissions in template.yaml: worlds refuse what they do not grant (`testkit::policies`).
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::json;
-use testkit::policies::{Asked, Policies, fits};
-use testkit::{World, seed, uuid};
-
-/// What a function may do and nothing asked for: `function: action`, `function: resource` or `function: key`.
-fn unused(policies: &Policies) -> BTreeSet<String> {
-    let used = policies.used();
-    let mut unused = BTreeSet::new();
-    for (function, statements) in policies.statements() {
-        let asked: Vec<&Asked> = used.iter().filter(|(by, _)| by == function).map(|(_, asked)| asked).collect();
-        for statement in statements {
-            let asked: Vec<&Asked> = asked.iter().filter(|asked| statement.allows(asked)).copied().collect();
-            let mut note = |what: &str, found: bool| {
-                if !found {
-                    unused.insert(format!("{function}: {what}"));
-                }
-            };
-            for action in &statement.actions {
-                note(action, asked.iter().any(|asked| asked.action == *action));
-            }
-            for resource in &statement.resources {
-                note(resource, asked.iter().any(|asked| asked.resource == *resource));
-            }
-            for pattern in &statement.keys {
-                note(pattern, asked.iter().any(|asked| fits(pattern, &asked.key)));
-            }
-        }
-    }
-    unused
-}
+use testkit::policies::{Asked, Policies};
 
 /// A template with one function that may read users.
 fn small(statement: &str) -> Policies {

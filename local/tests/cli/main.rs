@@ -3,6 +3,7 @@
 mod failures;
 mod run;
 mod serving;
+mod stack;
 mod valkey;
 
 use std::io::{BufRead, BufReader};

@@ -5,6 +5,7 @@
 mod billing;
 mod cli;
 mod demo;
+mod docs;
 pub mod embedded;
 mod failure;
 pub mod fake_stripe;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use web::ApiError;
 
+use crate::docs;
 use crate::gateway::{Gateway, refusal};
 
 /// A Lambda event holds 6 MB.
@@ -102,6 +103,9 @@ async fn answer(gateway: Gateway, request: hyper::Request<Incoming>, peer: IpAdd
     let (parts, body) = request.into_parts();
     if head_bytes(&parts) > HEAD_BYTES_MAX {
         return refusal(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request header fields too large");
+    }
+    if let Some(page) = docs::answer(&parts, gateway.app().clock().now()) {
+        return page;
     }
     let declared = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > BODY_BYTES_MAX) {

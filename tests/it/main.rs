@@ -10,6 +10,7 @@ mod edge;
 mod events;
 mod expected;
 mod faults;
+mod openapi;
 mod policies;
 mod processes;
 mod quarantine;

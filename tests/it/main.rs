@@ -3,6 +3,7 @@
 
 mod billing_reads;
 mod cache;
+mod conformance;
 mod contacts;
 mod dashboard;
 mod dead_letters;
@@ -10,6 +11,7 @@ mod edge;
 mod events;
 mod expected;
 mod faults;
+mod jwks;
 mod openapi;
 mod policies;
 mod processes;

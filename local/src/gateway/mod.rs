@@ -114,5 +114,9 @@ pub(crate) fn refusal(status: StatusCode, text: &str) -> http::Response<Bytes> {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert("server-timing", HeaderValue::from_static("total;dur=0.0"));
+    let request_id = HeaderValue::try_from(Uuid::new_v4().to_string()).expect("a UUID is visible ASCII");
+    response.headers_mut().insert("x-request-id", request_id);
+    web::secure(response.headers_mut());
     response
 }

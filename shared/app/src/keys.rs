@@ -1,12 +1,15 @@
-//! The identity provider's keys: read in init, and again at most once a minute when a token names a key that is not known here.
+//! The identity provider's keys: read in init, and again at most once a minute when a token names a key that is not known here. One function
+//! of its own fetches them from the provider and stores them.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::Timestamp;
-use web::auth::KeySet;
+use serde_json::value::RawValue;
+use web::BoxError;
+use web::auth::{KeySet, publishable};
 
-use crate::App;
+use crate::{App, Handled};
 
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_secs(60);
@@ -32,14 +35,42 @@ impl LastAsked {
     }
 }
 
+/// Where an identity provider publishes its keys.
+pub trait KeySource: Send + Sync {
+    /// The JWKS document as it is published now.
+    fn fetch(&self) -> Handled<'_, Result<String, BoxError>>;
+}
+
+/// What became of a published key set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refreshed {
+    /// It is another one than before, and stored.
+    Stored,
+    /// It is the stored one.
+    Unchanged,
+}
+
 impl App {
+    /// Fetches the identity provider's keys and stores them if they are others than before.
+    ///
+    /// # Errors
+    /// When they cannot be fetched, are no usable set or cannot be stored: the stored set stays.
+    pub async fn publish_keys(&self, source: &dyn KeySource) -> Result<Refreshed, BoxError> {
+        let set = publishable(&source.fetch().await?)?;
+        if self.table.jwks().await?.as_ref() == Some(&set) {
+            return Ok(Refreshed::Unchanged);
+        }
+        self.table.put_jwks(&*RawValue::from_string(set)?).await?;
+        Ok(Refreshed::Stored)
+    }
+
     /// Reads the stored keys if that is due. The last good set stays when they cannot be read.
     pub(crate) async fn refresh_keys(&self, now: Timestamp) {
         if !self.edge.needs_keys() || !self.keys_asked.due(now) {
             return;
         }
         let read = tokio::time::timeout(BUDGET, Box::pin(self.table.jwks())).await;
-        let read = read.map_err(Into::into).and_then(|read| read.map_err(web::BoxError::from));
+        let read = read.map_err(Into::into).and_then(|read| read.map_err(BoxError::from));
         match read.and_then(|text| KeySet::from_json(&text.unwrap_or_default())) {
             Ok(keys) => self.edge.set_keys(keys),
             Err(error) => tracing::warn!(error = %error, "the identity provider's keys cannot be read: the last known ones serve"),

@@ -10,11 +10,12 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures::FutureExt;
 use lambda_http::{Body, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use web::{ApiError, BoxError, Request, Response};
 
 use crate::metrics::Observed;
-use crate::{App, Config, DeadLetters, StreamBatch, StripeConfig};
+use crate::{App, Config, DeadLetters, KeySource, StreamBatch, StripeConfig};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -82,6 +83,28 @@ pub fn run_job(handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
         perform(App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
+    })
+}
+
+/// Runs the function that refreshes the identity provider's keys until the environment ends. Its event says nothing but that it is time.
+///
+/// # Errors
+/// As [`serve`].
+pub fn publish_keys(source: Arc<dyn KeySource>) -> Result<(), BoxError> {
+    run(async move {
+        let app = Arc::new(App::start(Config::from_env()?).await?);
+        lambda_runtime::run(service_fn(move |_: LambdaEvent<IgnoredAny>| {
+            let (app, source) = (Arc::clone(&app), Arc::clone(&source));
+            async move {
+                let refreshed = app.publish_keys(&*source).await;
+                match &refreshed {
+                    Ok(refreshed) => tracing::info!(?refreshed, "the identity provider's keys"),
+                    Err(error) => tracing::error!(error = %error, "the identity provider's keys are not refreshed: the stored ones stay"),
+                }
+                refreshed.map(|_| ())
+            }
+        }))
+        .await
     })
 }
 

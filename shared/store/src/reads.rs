@@ -216,6 +216,14 @@ impl Table {
         self.catalogue(keys::JWKS).await
     }
 
+    /// Stores the identity provider's key set in the place of the one before.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn put_jwks(&self, set: &serde_json::value::RawValue) -> Result<(), StoreError> {
+        self.put_all(vec![item::bodied(item::key_of(keys::CATALOG, keys::JWKS), &set)]).await
+    }
+
     /// An item that all users share.
     async fn catalogue(&self, sk: &str) -> Result<Option<String>, StoreError> {
         let found = self.get(item::key_of(keys::CATALOG, sk)).await?;

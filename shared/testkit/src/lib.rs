@@ -14,5 +14,5 @@ mod world;
 pub use faults::{Call, Fault, Faults};
 pub use reply::Reply;
 pub use seed::{NOW, Seed, seed, uuid};
-pub use tokens::{claims, sign, sign_with, unsigned};
+pub use tokens::{claims, sign, sign_as, sign_with, unsigned};
 pub use world::{Client, OLD_WEBHOOK_SECRET, World};

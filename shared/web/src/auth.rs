@@ -1,5 +1,6 @@
 //! Bearer tokens: JWTs, verified in process: HS256 by a shared secret, or RS256 and ES256 by the keys of an identity provider.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
@@ -8,7 +9,7 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, P
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{ApiError, BoxError, Caller, ConfigError};
 
@@ -66,6 +67,40 @@ impl From<Refusal> for ApiError {
             Refusal::Invalid | Refusal::UnknownKey => Self::TokenInvalid,
         }
     }
+}
+
+/// Keys that a set may have: providers publish two to five.
+const KEYS_MAX: usize = 20;
+/// Bytes of the modulus of an RSA key, as base64url: 2,048 bits.
+const RSA_MODULUS_CHARS_MIN: usize = 340;
+/// What is public of a key. Whatever else a provider sends is not kept.
+const PUBLIC_MEMBERS: [&str; 9] = ["kty", "kid", "use", "alg", "n", "e", "crv", "x", "y"];
+
+/// The part of a JWKS document (RFC 7517) that may be stored: public keys for RS256 or ES256 signatures, in a fixed order, so that equal
+/// sets are equal texts.
+///
+/// # Errors
+/// When it is no JWKS document, no usable key is left, there are more than 20, or two have one id.
+pub fn publishable(text: &str) -> Result<String, BoxError> {
+    let document: Value = serde_json::from_str(text)?;
+    let keys = document.get("keys").and_then(Value::as_array).ok_or("the document has no keys")?;
+    let mut kept = BTreeMap::new();
+    for key in keys.iter().filter(|key| usable_key(key).is_some() && strong_enough(key)) {
+        let members = PUBLIC_MEMBERS.iter().filter_map(|name| Some(((*name).to_owned(), key.get(*name)?.clone())));
+        let kid = key.get("kid").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if kept.insert(kid, Value::Object(members.collect())).is_some() {
+            return Err("two keys have one id".into());
+        }
+    }
+    match kept.len() {
+        0 => Err("the document has no usable key".into()),
+        1..=KEYS_MAX => Ok(json!({"keys": kept.into_values().collect::<Vec<_>>()}).to_string()),
+        _ => Err("the document has too many keys".into()),
+    }
+}
+
+fn strong_enough(key: &Value) -> bool {
+    key.get("n").is_none_or(|modulus| modulus.as_str().is_some_and(|text| text.len() >= RSA_MODULUS_CHARS_MIN))
 }
 
 /// Keys of an identity provider, by their ids.
@@ -224,8 +259,6 @@ pub fn sign_hs256(secret: &str, claims: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     const SECRET: &str = "a secret of at least thirty-two bytes";
@@ -348,6 +381,23 @@ mod tests {
             let token = signed(&EncodingKey::from_secret(secret.as_bytes()), Algorithm::HS256, "k1", &claims);
             assert_eq!(verifier.caller(Some(&token), Timestamp::from_ms(0)), Err(Refusal::Invalid));
         }
+    }
+
+    #[test]
+    fn only_public_keys_for_signatures_are_stored_and_in_one_order() {
+        let ((_, mut first), (_, second)) = (provider("k1"), provider("k2"));
+        let stored = publishable(&json!({"keys": [second, first.clone()]}).to_string()).unwrap();
+        first["d"] = json!("private");
+        first["x5c"] = json!(["certificate"]);
+        let shared = json!({"kty": "oct", "k": "c2VjcmV0", "kid": "k3", "alg": "HS256"});
+        let short = json!({"kty": "RSA", "kid": "k4", "n": "AQAB", "e": "AQAB"});
+        assert_eq!(publishable(&json!({"keys": [first, short, second, shared.clone()], "other": 1}).to_string()).unwrap(), stored);
+        assert!(!stored.contains("private") && KeySet::from_json(&stored).is_ok());
+        let many: Vec<_> = (0..=KEYS_MAX).map(|number| provider(&number.to_string()).1).collect();
+        for bad in [json!({"keys": [shared]}), json!({"keys": [first, first]}), json!({"keys": many}), json!({}), json!([])] {
+            assert!(publishable(&bad.to_string()).is_err(), "{}", &bad.to_string()[..bad.to_string().len().min(80)]);
+        }
+        assert!(publishable("<html>").is_err());
     }
 
     #[test]

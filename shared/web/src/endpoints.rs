@@ -115,13 +115,18 @@ pub enum Lookup {
     Unknown,
 }
 
-/// Finds the endpoint of a request. `path` is as sent, without the query string.
+/// Finds the endpoint of a request. `path` is as sent, without the query string. The first template that fits is the path's only one:
+/// `DELETE /api/contacts/stats` has a wrong method, it is not the deletion of a contact called `stats`.
 #[must_use]
 pub fn lookup(method: &str, path: &str) -> Lookup {
     let wanted = if method == "HEAD" { "GET" } else { method };
     let mut methods: Vec<&str> = Vec::new();
+    let mut template = None;
     for endpoint in ENDPOINTS {
         let Some(params) = matched(endpoint.path, path) else { continue };
+        if *template.get_or_insert(endpoint.path) != endpoint.path {
+            continue;
+        }
         if endpoint.method == wanted {
             return Lookup::Found { endpoint, params };
         }
@@ -180,6 +185,7 @@ mod tests {
     fn a_literal_path_wins_over_a_template() {
         assert_eq!(function("GET", "/api/contacts/stats"), Some("get-contact-stats"));
         assert_eq!(function("GET", "/api/contacts/stat"), Some("get-contact"));
+        assert_eq!(lookup("DELETE", "/api/contacts/stats"), Lookup::WrongMethod { allow: "GET, HEAD, OPTIONS".to_owned() });
     }
 
     #[test]

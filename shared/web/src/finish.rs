@@ -114,10 +114,7 @@ impl Finish<'_> {
     }
 
     fn last(&self, status: StatusCode, mut headers: HeaderMap, body: Body) -> HttpResponse<Body> {
-        for (name, value) in SECURITY {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        headers.insert(header::VARY, HeaderValue::from_static(VARY));
+        secure(&mut headers);
         set(&mut headers, "x-request-id", &self.ask.request_id);
         let total = format!("total;dur={:.1}", self.ask.started.elapsed().as_secs_f64() * 1000.0);
         let timing = match headers.get("server-timing").and_then(|parts| parts.to_str().ok()) {
@@ -131,6 +128,14 @@ impl Finish<'_> {
         *answer.headers_mut() = headers;
         answer
     }
+}
+
+/// Adds the headers that every answer has whatever was asked.
+pub fn secure(headers: &mut HeaderMap) {
+    for (name, value) in SECURITY {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.insert(header::VARY, HeaderValue::from_static(VARY));
 }
 
 fn plain(body: &Bytes, packed: bool) -> Result<Bytes, ApiError> {

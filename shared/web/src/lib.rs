@@ -16,6 +16,7 @@ mod response;
 
 pub use encoding::gzip;
 pub use error::{ApiError, BoxError, ConfigError};
+pub use finish::secure;
 pub use json::json_body;
 pub use request::{Caller, Request, id_filter, path_id, query};
 pub use response::{Response, StoredBody, strong_etag, weak_etag};

@@ -96,6 +96,12 @@ pub enum Command {
         #[arg(long, value_name = "ID", value_parser = user)]
         user: UserId,
     },
+    /// Fill the mirror from Stripe (STRIPE_SECRET_KEY): everything of each customer that the table knows
+    StripeBackfill {
+        /// Also of the customers that only Stripe knows
+        #[arg(long)]
+        all: bool,
+    },
     /// Run an event of Stripe again that is in quarantine, when what was wrong is mended
     Reprocess {
         /// Stripe's id of it
@@ -156,6 +162,7 @@ impl Command {
             Self::Table => "table",
             Self::Rebuild { .. } => "rebuild",
             Self::Reprocess { .. } => "reprocess",
+            Self::StripeBackfill { .. } => "stripe-backfill",
         }
     }
 }

@@ -33,11 +33,20 @@ const HANDLERS: &[(&str, Handler)] = &[
 /// The consumer of the table's stream.
 pub const ON_TABLE_STREAM: StreamHandler = |app, batch| Box::pin(on_table_stream::handle(app, batch));
 
+/// The consumer of marked items: it asks Stripe.
+pub const ON_STRIPE_REFETCH: StreamHandler = |app, batch| Box::pin(on_stripe_refetch::handle(app, batch));
+
+/// The consumer that needs a Stripe to ask.
+pub const ASKS_STRIPE: &str = "on-stripe-refetch";
+
 /// The consumers of the table's stream.
-pub const STREAM_CONSUMERS: &[(&str, StreamHandler)] = &[("on-table-stream", ON_TABLE_STREAM)];
+pub const STREAM_CONSUMERS: &[(&str, StreamHandler)] = &[("on-table-stream", ON_TABLE_STREAM), (ASKS_STRIPE, ON_STRIPE_REFETCH)];
 
 /// The functions that a schedule or a person invokes.
-pub const JOBS: &[(&str, JobHandler)] = &[("reprocess-event", |app, event, until| Box::pin(reprocess_event::handle(app, event, until)))];
+pub const JOBS: &[(&str, JobHandler)] = &[
+    ("reconcile-stripe", |app, event, until| Box::pin(reconcile_stripe::handle(app, event, until))),
+    ("reprocess-event", |app, event, until| Box::pin(reprocess_event::handle(app, event, until))),
+];
 
 /// Names of the functions that serve HTTP.
 #[must_use]

@@ -85,6 +85,10 @@ async fn command(arguments: &Arguments) -> Result<(), Failure> {
             println!("{user}: {found}, rev {}", rebuilt.rev);
             Ok(())
         }
+        Some(Command::StripeBackfill { all }) => {
+            let (_running, table) = lasting_table(&shared.place(), "stripe-backfill").await?;
+            billing::backfill(table, settings::clock(shared.now), *all).await
+        }
         Some(Command::Reprocess { event }) => {
             let (_running, table) = lasting_table(&shared.place(), "reprocess").await?;
             billing::reprocess(table, settings::clock(shared.now), event).await

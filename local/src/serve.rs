@@ -40,13 +40,19 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let opened = shared.place().open(&settings::lookup).map_err(|error| Failure::Usage(causes(&error)))?;
     let clock = settings::clock(shared.now);
     let database = opened.embedded.as_ref().map(|embedded| embedded.database().clone());
-    let consumers = functions::STREAM_CONSUMERS;
+    let client = settings::stripe_client()?;
+    let consumers: Vec<_> =
+        functions::STREAM_CONSUMERS.iter().filter(|(name, _)| client.is_some() || *name != functions::ASKS_STRIPE).collect();
     let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
     let (feed, deliveries) = stream::stream(&opened.config.name, database, clock.clone(), &names);
     let table = opened.table(Some(&feed));
     let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
-    let app = Arc::new(app.with_stripe(stripe));
+    let app = app.with_stripe(stripe);
+    let app = Arc::new(match client {
+        Some(client) => app.with_stripe_client(client),
+        None => app,
+    });
     for (delivery, (_, handler)) in deliveries.into_iter().zip(consumers) {
         tokio::spawn(delivery.run(Arc::clone(&app), *handler));
     }

@@ -40,6 +40,18 @@ pub fn stripe() -> Result<StripeConfig, Failure> {
     StripeConfig::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))
 }
 
+/// Stripe, if `STRIPE_SECRET_KEY` says which.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the variable that cannot be used.
+pub fn stripe_client() -> Result<Option<stripe_client::Client>, Failure> {
+    if lookup("STRIPE_SECRET_KEY").is_none() {
+        return Ok(None);
+    }
+    let config = stripe_client::Config::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(Some(stripe_client::Client::new(&config)))
+}
+
 /// The clock: the system's, or one that stands still.
 #[must_use]
 pub fn clock(now: Option<Timestamp>) -> Clock {

@@ -82,6 +82,25 @@ async fn the_stream_batch_is_acknowledged_whole() {
 }
 
 #[tokio::test]
+async fn what_a_schedule_a_person_or_the_stream_invokes_gets_the_answer_that_is_stored_beside_it() {
+    let stripe = super::refetch::fake().await;
+    let world = World::with_idle_stripe(&[testkit::seed("demo")], super::refetch::client(&stripe)).await;
+    let mut answered = 0;
+    for name in names("") {
+        let Some((_, handler)) = local::functions::JOBS.iter().find(|(job, _)| *job == function_of(&name)) else { continue };
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        let answer = handler(world.app(), json_of(&format!("{name}.json"), &world), until).await.unwrap();
+        let expected = json_of(&format!("expected/{name}.json"), &world);
+        assert_eq!(differences(&expected["result"], &answer, ""), [""; 0], "{name}: {answer}");
+        answered += 1;
+    }
+    assert_eq!(answered, 3);
+    let batch = serde_json::from_str(&read("on-stripe-refetch.json")).unwrap();
+    let response = local::functions::ON_STRIPE_REFETCH(world.app(), batch).await.unwrap();
+    assert!(response.batch_item_failures.is_empty() && world.letters().all().is_empty());
+}
+
+#[tokio::test]
 async fn a_record_that_cannot_be_read_is_put_aside_and_the_others_count() {
     let world = world().await;
     let mut batch: Value = serde_json::from_str(&read("on-table-stream.json")).unwrap();

@@ -16,6 +16,8 @@ mod openapi;
 mod policies;
 mod processes;
 mod quarantine;
+mod reconcile;
+mod refetch;
 mod round_trips;
 mod save_contacts;
 mod servers;

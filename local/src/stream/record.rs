@@ -161,6 +161,7 @@ mod tests {
             writes(&transaction()).into_iter().filter(|w| filter.admits(w)).map(|w| w.keys["pk"]["S"].clone()).collect()
         };
         assert_eq!(admitted("on-table-stream"), vec![json!("USER#u"), json!("USER#v"), json!("CATALOG")]);
+        assert_eq!(admitted("on-stripe-refetch"), vec![json!("CUS#c")]);
     }
 
     #[test]

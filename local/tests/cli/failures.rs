@@ -30,6 +30,8 @@ fn what_cannot_be_used_is_one_line_and_exit_code_2() {
         (&["import", "x.ndjson"], "import needs --data DIR or --dynamodb URL"),
         (&["rebuild", "--user", "u1"], "rebuild needs --data DIR or --dynamodb URL"),
         (&["table", "--dynamodb", "http://127.0.0.1:1"], "table serves a table of its own"),
+        (&["stripe-backfill"], "stripe-backfill needs --data DIR or --dynamodb URL"),
+        (&["stripe-backfill", "--data", data], "STRIPE_SECRET_KEY"),
         (&["reprocess", "evt_1"], "reprocess needs --data DIR or --dynamodb URL"),
         (&["import", &file, "--data", data], "cannot read"),
         (&["import", &file, "--data", &missing], "No such file or directory"),

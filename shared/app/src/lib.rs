@@ -37,10 +37,13 @@ pub use dead_letters::{DeadLetters, KeptLetters, Letter};
 pub use keys::{KeySource, Refreshed};
 pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
-pub use serve::{Handled, Handler, JobHandler, StreamHandler, consume, publish_keys, respond, run_job, serve, serve_webhook};
+pub use serve::{
+    Handled, Handler, JobHandler, StreamHandler, consume, consume_with_stripe, publish_keys, respond, run_job, run_job_with_stripe, serve,
+    serve_webhook,
+};
 pub use store::Reprocessed;
 pub use stream::StreamBatch;
-pub use stripe::{StripeConfig, live_mode};
+pub use stripe::{Backfill, Backfilled, Job, Reconciled, StripeConfig, live_mode};
 pub use web::BoxError;
 pub use writes::SavedContacts;
 

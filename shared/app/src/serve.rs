@@ -66,6 +66,14 @@ pub fn consume(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Re
     run(async move { take(App::start(Config::from_env()?).await?.with_dead_letters(dead_letters), handler).await })
 }
 
+/// Runs a consumer of the table's stream that asks Stripe.
+///
+/// # Errors
+/// As [`serve`].
+pub fn consume_with_stripe(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
+    run(async move { take(with_client(App::start(Config::from_env()?).await?)?.with_dead_letters(dead_letters), handler).await })
+}
+
 async fn take(app: App, handler: StreamHandler) -> Result<(), BoxError> {
     let app = Arc::new(app);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamBatch>| {
@@ -83,6 +91,17 @@ pub fn run_job(handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
         perform(App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
+    })
+}
+
+/// Runs a function that a schedule or a person invokes and that asks Stripe.
+///
+/// # Errors
+/// As [`serve`].
+pub fn run_job_with_stripe(handler: JobHandler) -> Result<(), BoxError> {
+    run(async move {
+        let live = crate::live_mode(&env)?;
+        perform(with_client(App::start(Config::from_env()?).await?)?.with_stripe_live(live), handler).await
     })
 }
 
@@ -119,6 +138,11 @@ async fn perform(app: App, handler: JobHandler) -> Result<(), BoxError> {
         }
     }))
     .await
+}
+
+fn with_client(app: App) -> Result<App, BoxError> {
+    let config = stripe_client::Config::from_lookup(&env)?;
+    Ok(app.with_stripe_client(stripe_client::Client::new(&config)))
 }
 
 fn env(name: &str) -> Option<String> {

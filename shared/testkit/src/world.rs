@@ -66,12 +66,24 @@ impl World {
 
     /// A world with a cache of the test's choice.
     pub async fn with_cache(cache: Coherent, seeds: &[Seed]) -> Self {
+        Self::begin(cache, None, &["on-table-stream"], seeds).await
+    }
+
+    /// A world that asks a Stripe for what its stream marks.
+    pub async fn with_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
+        Self::begin(Coherent::memory(cache::Settings::default()), Some(stripe), &["on-table-stream", "on-stripe-refetch"], seeds).await
+    }
+
+    /// A world that has a Stripe, and asks it only when the test says so.
+    pub async fn with_idle_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
+        Self::begin(Coherent::memory(cache::Settings::default()), Some(stripe), &["on-table-stream"], seeds).await
+    }
+
+    async fn begin(cache: Coherent, stripe_client: Option<stripe_client::Client>, consumers: &[&str], seeds: &[Seed]) -> Self {
         let embedded = Embedded::memory().expect("a free port and a thread");
         let clock = Clock::frozen(NOW.parse().expect("a constant in the right form"));
         let faults = Faults::default();
-        let consumers = local::functions::STREAM_CONSUMERS;
-        let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
-        let (feed, deliveries) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone(), &names);
+        let (feed, deliveries) = local::stream::stream(TABLE, Some(embedded.database().clone()), clock.clone(), consumers);
         let config = TableConfig::local(TABLE, embedded.endpoint());
         let policies = Policies::of_template(local::gateway::TEMPLATE);
         let http = policies.wrap(faults.wrap(feed.observe(local::table::http_client())));
@@ -80,8 +92,13 @@ impl World {
         table.create_if_absent().await.expect("the table");
         let letters = Arc::new(KeptLetters::default());
         let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
-        let app = Arc::new(app.with_stripe(stripe()));
-        for (delivery, (name, handler)) in deliveries.into_iter().zip(consumers) {
+        let app = app.with_stripe(stripe());
+        let app = Arc::new(match stripe_client {
+            Some(client) => app.with_stripe_client(client),
+            None => app,
+        });
+        for (delivery, name) in deliveries.into_iter().zip(consumers) {
+            let (name, handler) = local::functions::STREAM_CONSUMERS.iter().find(|(known, _)| known == name).expect("a consumer");
             tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), *handler)));
         }
         let gateway = Gateway::new(app).expect("every function is wired");

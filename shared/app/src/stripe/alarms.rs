@@ -12,6 +12,12 @@ const NAMESPACE: &str = "Callsheets";
 pub(crate) enum Watched {
     /// An alarm of the table.
     Alarm(AlarmKind),
+    /// A subscription that the mirror showed otherwise than Stripe.
+    Drift,
+    /// Stripe could not be asked: it is tried again.
+    RefetchFailed,
+    /// Stripe's answer cannot be stored.
+    AnswerRejected,
 }
 
 impl Watched {
@@ -22,11 +28,14 @@ impl Watched {
             Self::Alarm(AlarmKind::LinkConflict) => "StripeLinkConflict",
             Self::Alarm(AlarmKind::Altered) => "StripeEventAltered",
             Self::Alarm(AlarmKind::AmountDiffers) => "StripeAmountDiffers",
+            Self::Drift => "StripeDrift",
+            Self::RefetchFailed => "StripeRefetchFailed",
+            Self::AnswerRejected => "StripeAnswerRejected",
         }
     }
 }
 
-/// Counts one, in CloudWatch's embedded metric format, where a Lambda's output is read.
+/// Counts one, by function and in all, in CloudWatch's embedded metric format, where a Lambda's output is read.
 pub(crate) fn count(watched: Watched, at: Timestamp) {
     if let Ok(function) = std::env::var("AWS_LAMBDA_FUNCTION_NAME") {
         println!("{}", line(watched, at, &function));
@@ -35,7 +44,7 @@ pub(crate) fn count(watched: Watched, at: Timestamp) {
 
 fn line(watched: Watched, at: Timestamp, function: &str) -> String {
     let name = watched.metric();
-    let metric = json!({"Namespace": NAMESPACE, "Dimensions": [["Function"]], "Metrics": [{"Name": name, "Unit": "Count"}]});
+    let metric = json!({"Namespace": NAMESPACE, "Dimensions": [["Function"], []], "Metrics": [{"Name": name, "Unit": "Count"}]});
     json!({"_aws": {"Timestamp": at.ms(), "CloudWatchMetrics": [metric]}, "Function": function, name: 1}).to_string()
 }
 
@@ -48,7 +57,7 @@ mod tests {
     #[test]
     fn each_metric_is_declared_and_has_its_value() {
         let alarms = [AlarmKind::Quarantined, AlarmKind::LinkConflict, AlarmKind::Altered, AlarmKind::AmountDiffers];
-        let all = alarms.map(Watched::Alarm);
+        let all = alarms.map(Watched::Alarm).into_iter().chain([Watched::Drift, Watched::RefetchFailed, Watched::AnswerRejected]);
         let mut names = std::collections::BTreeSet::new();
         for watched in all {
             let line: Value = serde_json::from_str(&line(watched, Timestamp::from_ms(1_772_703_000_000), "f")).unwrap();

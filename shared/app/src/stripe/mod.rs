@@ -1,6 +1,10 @@
 //! Stripe's webhook: check, decide and commit, invalidate, acknowledge. What is acknowledged is durable.
 
 mod alarms;
+mod backfill;
+mod reconcile;
+mod refetch;
+mod stream;
 
 use std::time::Instant;
 
@@ -15,6 +19,9 @@ use web::{ApiError, BoxError, ConfigError, Request, Response};
 use crate::errors::of_store;
 use crate::{App, body};
 use alarms::{Watched, count};
+
+pub use backfill::{Backfill, Backfilled};
+pub use reconcile::{Found as Reconciled, Job};
 
 /// How Stripe's events are checked.
 #[derive(Debug, Clone)]

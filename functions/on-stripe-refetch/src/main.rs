@@ -1,0 +1,8 @@
+//! Lambda entry point.
+
+use std::sync::Arc;
+
+fn main() -> Result<(), app::BoxError> {
+    let queue = dead_letters::Queue::from_lookup(&|name| std::env::var(name).ok())?;
+    app::consume_with_stripe(Arc::new(queue), |app, batch| Box::pin(on_stripe_refetch::handle(app, batch)))
+}

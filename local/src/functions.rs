@@ -5,6 +5,7 @@ use app::{Handler, JobHandler, StreamHandler};
 const HANDLERS: &[(&str, Handler)] = &[
     ("can-upload", |app, request| Box::pin(can_upload::handle(app, request))),
     ("delete-contact", |app, request| Box::pin(delete_contact::handle(app, request))),
+    ("delete-contacts", |app, request| Box::pin(delete_contacts::handle(app, request))),
     ("delete-job", |app, request| Box::pin(delete_job::handle(app, request))),
     ("fallback", |app, request| Box::pin(fallback::handle(app, request))),
     ("get-billing-customer", |app, request| Box::pin(get_billing_customer::handle(app, request))),
@@ -27,6 +28,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("list-plans", |app, request| Box::pin(list_plans::handle(app, request))),
     ("save-contacts", |app, request| Box::pin(save_contacts::handle(app, request))),
     ("stripe-webhook", |app, request| Box::pin(stripe_webhook::handle(app, request))),
+    ("update-contact", |app, request| Box::pin(update_contact::handle(app, request))),
     ("warm-session", |app, request| Box::pin(warm_session::handle(app, request))),
 ];
 

@@ -69,7 +69,7 @@ async fn unknown_paths_and_wrong_methods_are_told_apart() {
     }
     for (method, path, allow) in [
         ("POST", "/api/dashboard/data", "GET, HEAD"),
-        ("PUT", "/api/contacts/x", "DELETE, GET, HEAD"),
+        ("PUT", "/api/contacts/x", "DELETE, GET, HEAD, PATCH"),
         ("GET", "/api/extraction/save-contacts", "POST"),
         ("PATCH", "/", "GET, HEAD"),
     ] {

@@ -4,6 +4,7 @@
 mod billing_reads;
 mod cache;
 mod conformance;
+mod contact_edits;
 mod contacts;
 mod dashboard;
 mod dead_letters;

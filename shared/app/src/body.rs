@@ -66,6 +66,12 @@ pub fn contacts_saved(job: JobId, contacts: u64) -> Bytes {
     encode(&json!({"success": true, "jobId": job, "contactsSaved": contacts}))
 }
 
+/// `{"success": true, "data": {"deleted": ..}}`.
+#[must_use]
+pub fn contacts_deleted(contacts: u64) -> Bytes {
+    data(&json!({"deleted": contacts}))
+}
+
 /// The body of `GET /`.
 #[must_use]
 pub fn alive(now: Timestamp) -> Bytes {

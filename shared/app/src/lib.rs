@@ -10,6 +10,7 @@ pub mod body;
 mod cached;
 mod clock;
 mod config;
+pub mod contact_edits;
 mod dead_letters;
 mod errors;
 mod health;
@@ -45,7 +46,7 @@ pub use store::Reprocessed;
 pub use stream::StreamBatch;
 pub use stripe::{Backfill, Backfilled, Job, Reconciled, StripeConfig, live_mode};
 pub use web::BoxError;
-pub use writes::SavedContacts;
+pub use writes::{DeletedContacts, SavedContacts};
 
 use keys::LastAsked;
 use plans::PlansCell;

@@ -1,13 +1,13 @@
 //! Writes: commit, then invalidate, then answer. The stream invalidates again.
 
 use bytes::Bytes;
-use domain::{ContactId, JobId, Rev, UserId};
-use store::{Save, Saved};
-use web::{ApiError, Caller, Request, Response};
+use domain::{ContactChange, ContactId, JobId, Rev, UserId, views};
+use store::{Save, Saved, Updated};
+use web::{ApiError, Caller, Request, Response, strong_etag};
 
-use crate::App;
 use crate::errors::of_store;
 use crate::query::SaveRequest;
+use crate::{App, body};
 
 /// Contacts that were saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,48 @@ pub struct SavedContacts {
     pub contacts: u64,
 }
 
+/// Contacts that were deleted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedContacts {
+    /// The revision that shows it.
+    pub rev: Rev,
+    /// How many this request deleted.
+    pub contacts: u64,
+}
+
 impl App {
+    /// Changes a contact if its version is one that `If-Match` accepts, and shows it. What is so already raises no revision.
+    ///
+    /// # Errors
+    /// `404` when the caller has no such contact; `412` when it has another version; `401` for a deleted account; `503` when the table stays
+    /// unavailable.
+    pub async fn update_contact(&self, request: &Request, id: ContactId, change: &ContactChange) -> Result<Response, ApiError> {
+        let user = &Caller::of(request)?.user;
+        let if_match = request.if_match();
+        let accepts = |cv| if_match.as_ref().is_none_or(|if_match| if_match.accepts(&strong_etag(cv)));
+        match self.table.update_contact(user, id, change, &accepts, request.now()).await.map_err(of_store)? {
+            Updated::Missing => Err(ApiError::NotFound("Contact")),
+            Updated::Stale => Err(ApiError::Stale),
+            Updated::Done { rev, changed, contact, job } => {
+                let shown = Response::json(200, body::data(&views::contact_detail(user, &contact, &job))).strong_etag(contact.cv);
+                Ok(if changed { shown.raised_rev(self.invalidated(user, rev).await?) } else { shown.rev(rev) })
+            }
+        }
+    }
+
+    /// Deletes those of some contacts that the caller has.
+    ///
+    /// # Errors
+    /// `401` for a deleted account; `503` when the table stays unavailable: a repeat deletes what is left.
+    pub async fn delete_contacts(&self, request: &Request, ids: &[ContactId]) -> Result<DeletedContacts, ApiError> {
+        let user = &Caller::of(request)?.user;
+        let deleted = self.table.delete_contacts(user, ids, request.now()).await.map_err(of_store)?;
+        if deleted.contacts > 0 {
+            self.invalidated(user, deleted.rev).await?;
+        }
+        Ok(DeletedContacts { rev: deleted.rev, contacts: deleted.contacts })
+    }
+
     /// Deletes a contact: the revision that shows it.
     ///
     /// # Errors

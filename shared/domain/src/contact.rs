@@ -157,7 +157,7 @@ impl ContactInput {
 }
 
 /// Lower-cases and trims an e-mail address; nothing unless it looks like `a@b.c` within 255 characters.
-fn clean_email(text: &str) -> Option<String> {
+pub(crate) fn clean_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (local, host) = email.split_once('@')?;
     let dotted = host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && !rest.is_empty() && !rest.ends_with('.'));
@@ -165,7 +165,8 @@ fn clean_email(text: &str) -> Option<String> {
     (plain && dotted && email.chars().count() <= 255).then_some(email)
 }
 
-fn clean_text(text: Option<&str>, chars_max: usize) -> Option<String> {
+/// Trims and cuts a text; nothing when it is blank.
+pub(crate) fn clean_text(text: Option<&str>, chars_max: usize) -> Option<String> {
     let text = cut(text?.trim(), chars_max);
     (!text.is_empty()).then_some(text)
 }

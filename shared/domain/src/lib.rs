@@ -6,6 +6,7 @@
 mod account;
 mod billing;
 mod contact;
+mod contact_change;
 mod ids;
 mod job;
 mod number;
@@ -19,6 +20,7 @@ pub mod views;
 pub use account::{Account, Gaps};
 pub use billing::{Billing, Customer, Subscription, SubscriptionStatus};
 pub use contact::{Contact, ContactFlags, ContactInput, Counts};
+pub use contact_change::{ContactChange, InvalidField};
 pub use ids::{ContactId, InvalidId, JobId, ProductionId, Rev, UserId, derive_uuid};
 pub use job::{Job, JobStatus, Production};
 pub use number::{percent1, ratio2};

@@ -4,6 +4,7 @@
 //! condition that the root did not move. Reads are strongly consistent and say which revision they show.
 
 mod calls;
+mod contacts;
 mod directory;
 mod draft;
 mod error;
@@ -24,6 +25,7 @@ mod transaction;
 mod write_items;
 mod writes;
 
+pub use contacts::{Deleted, Updated};
 pub use error::{BoxError, StoreError};
 pub use pages::{Page, Slice};
 pub use reads::{Found, Jobs};

@@ -76,7 +76,9 @@ pub const ENDPOINTS: &[Endpoint] = &[
     read("/api/contacts/stats", "get-contact-stats"),
     read("/api/contacts", "list-contacts"),
     read("/api/contacts/{id}", "get-contact"),
+    write("PATCH", "/api/contacts/{id}", "update-contact", BodyKind::Json),
     write("DELETE", "/api/contacts/{id}", "delete-contact", BodyKind::None),
+    write("POST", "/api/contacts/delete", "delete-contacts", BodyKind::Json),
     public("/api/billing/plans", "list-plans", CachePolicy::Plans),
     read("/api/billing/customer", "get-billing-customer"),
     read("/api/billing/customer/{customerId}", "get-billing-customer-by-id"),
@@ -199,7 +201,7 @@ mod tests {
         for path in ["", "/api", "/api/", "/api/contacts/", "/api/contacts/x/y", "/api//jobs", "/api/jobs/", "/API/jobs"] {
             assert_eq!(lookup("GET", path), Lookup::Unknown, "{path}");
         }
-        assert_eq!(lookup("PUT", "/api/contacts/x"), Lookup::WrongMethod { allow: "DELETE, GET, HEAD, OPTIONS".to_owned() });
+        assert_eq!(lookup("PUT", "/api/contacts/x"), Lookup::WrongMethod { allow: "DELETE, GET, HEAD, OPTIONS, PATCH".to_owned() });
         assert_eq!(lookup("HEAD", "/api/session/warm"), Lookup::WrongMethod { allow: "OPTIONS, POST".to_owned() });
     }
 }

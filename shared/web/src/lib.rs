@@ -11,6 +11,7 @@ pub mod endpoints;
 mod error;
 mod finish;
 mod json;
+mod precondition;
 mod request;
 mod response;
 
@@ -18,5 +19,6 @@ pub use encoding::gzip;
 pub use error::{ApiError, BoxError, ConfigError};
 pub use finish::secure;
 pub use json::json_body;
+pub use precondition::IfMatch;
 pub use request::{Caller, Request, id_filter, path_id, query};
 pub use response::{Response, StoredBody, strong_etag, weak_etag};

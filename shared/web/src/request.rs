@@ -9,8 +9,8 @@ use http::HeaderMap;
 use lambda_http::Body;
 use percent_encoding::percent_decode;
 
-use crate::ApiError;
 use crate::response::user_mark;
+use crate::{ApiError, IfMatch};
 
 /// Who calls, from a verified token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,12 @@ impl Request {
     #[must_use]
     pub fn validators(&self) -> Vec<String> {
         validators(&self.headers)
+    }
+
+    /// The versions that `If-Match` accepts; nothing when it was not sent.
+    #[must_use]
+    pub fn if_match(&self) -> Option<IfMatch> {
+        IfMatch::of(&self.headers)
     }
 
     /// The body as sent.

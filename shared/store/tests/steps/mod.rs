@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use domain::{
-    Billing, Contact, ContactId, ContactInput, Customer, Job, JobId, JobStatus, Month, ProductionId, Subscription, SubscriptionStatus,
-    Timestamp, Usage, UserId,
+    Billing, Contact, ContactChange, ContactId, ContactInput, Customer, Job, JobId, JobStatus, Month, ProductionId, Subscription,
+    SubscriptionStatus, Timestamp, Usage, UserId,
 };
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -23,6 +23,8 @@ const HOUR_MS: i64 = 3_600_000;
 pub enum Step {
     Apply(Vec<Edit>),
     DeleteContact(ContactId),
+    DeleteContacts(Vec<ContactId>),
+    Update(ContactId, ContactChange, Option<u64>),
     DeleteJob(JobId),
     Save(Save),
     Import(String),
@@ -34,6 +36,10 @@ impl Step {
         let result = match self {
             Self::Apply(edits) => table.apply(user, edits, now).await.map(drop),
             Self::DeleteContact(id) => table.delete_contact(user, *id, now).await.map(drop),
+            Self::DeleteContacts(ids) => table.delete_contacts(user, ids, now).await.map(drop),
+            Self::Update(id, change, version) => {
+                table.update_contact(user, *id, change, &|cv| version.is_none_or(|version| version == cv), now).await.map(drop)
+            }
             Self::DeleteJob(id) => table.delete_job(user, *id, now).await.map(drop),
             Self::Save(save) => table.save_contacts(user, save, now).await.map(drop),
             Self::Import(lines) => run_import(table, lines, now).await,
@@ -83,9 +89,11 @@ impl Steps<'_> {
         let (job, contact) = (jobs.choose(self.rng).cloned(), contacts.choose(self.rng).cloned());
         match (self.rng.random_range(0..100), job, contact) {
             (0..8, Some(job), _) => Step::DeleteJob(job.id),
-            (8..22, _, Some(contact)) => Step::DeleteContact(contact.parse().unwrap()),
-            (22..34, Some(job), _) => self.put_contacts(&job),
-            (34..50, Some(_), Some(_)) => self.change_contacts(&jobs, &contacts),
+            (8..14, _, Some(contact)) => Step::DeleteContact(contact.parse().unwrap()),
+            (14..22, ..) if !contacts.is_empty() => self.delete_contacts(&contacts),
+            (22..32, Some(job), _) => self.put_contacts(&job),
+            (32..42, Some(_), Some(_)) => self.change_contacts(&jobs, &contacts),
+            (42..50, _, Some(contact)) => self.update_contact(&contact),
             (50..62, Some(job), _) => self.change_job(job),
             (62..74, job, _) => self.save(job.map(|job| job.id)),
             (74..80, ..) => Step::Apply(self.head()),
@@ -248,6 +256,30 @@ impl Steps<'_> {
             edits.push(Edit::Put(Record::Contact(new)));
         }
         Step::Apply(edits)
+    }
+
+    /// Some that are there, some of them twice, and one that is not.
+    fn delete_contacts(&mut self, contacts: &[String]) -> Step {
+        let count = self.count();
+        let mut ids: Vec<ContactId> = (0..count).map(|_| contacts.choose(self.rng).unwrap().parse().unwrap()).collect();
+        ids.push(ContactId(self.id()));
+        Step::DeleteContacts(ids)
+    }
+
+    /// Some fields; the version is none, the right one, or another.
+    fn update_contact(&mut self, contact: &str) -> Step {
+        let input = self.input();
+        let mut given = |value: Option<String>| self.rng.random_bool(0.6).then_some(value);
+        let change = ContactChange {
+            email: given(input.email),
+            phone: given(input.phone),
+            role: given(input.role),
+            name: given(Some(input.name)).flatten(),
+            company: given(None),
+            is_selected: self.rng.random_bool(0.3).then(|| self.rng.random()),
+        };
+        let version = self.contact_of(contact).cv - 1 + self.rng.random_range(0..2);
+        Step::Update(contact.parse().unwrap(), change, self.rng.random_bool(0.5).then_some(version))
     }
 
     fn save(&mut self, job: Option<JobId>) -> Step {

@@ -7,6 +7,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("delete-contact", |app, request| Box::pin(delete_contact::handle(app, request))),
     ("delete-contacts", |app, request| Box::pin(delete_contacts::handle(app, request))),
     ("delete-job", |app, request| Box::pin(delete_job::handle(app, request))),
+    ("export-contacts", |app, request| Box::pin(export_contacts::handle(app, request))),
     ("fallback", |app, request| Box::pin(fallback::handle(app, request))),
     ("get-billing-customer", |app, request| Box::pin(get_billing_customer::handle(app, request))),
     ("get-billing-customer-by-id", |app, request| Box::pin(get_billing_customer_by_id::handle(app, request))),

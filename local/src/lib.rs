@@ -6,6 +6,7 @@ mod billing;
 mod cli;
 mod demo;
 mod docs;
+pub mod downloads;
 pub mod embedded;
 mod failure;
 pub mod fake_stripe;

@@ -13,6 +13,7 @@ use store::import::{OnError, Silent};
 use tokio::net::TcpListener;
 
 use crate::cli::{Server, Shared};
+use crate::downloads::Shelf;
 use crate::failure::{Failure, causes};
 use crate::gateway::Gateway;
 use crate::table::Place;
@@ -48,7 +49,8 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let table = opened.table(Some(&feed));
     let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
-    let app = app.with_stripe(stripe);
+    let shelf = Arc::new(Shelf::new(&format!("http://{address}"), clock.clone()).map_err(|error| Failure::of(&error))?);
+    let app = app.with_stripe(stripe).with_downloads(shelf.clone());
     let app = Arc::new(match client {
         Some(client) => app.with_stripe_client(client),
         None => app,
@@ -61,7 +63,7 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
         write_demo(app.table(), clock.now()).await?;
     }
     app.load().await;
-    let gateway = Gateway::new(app).map_err(|error| Failure::of(&*error))?;
+    let gateway = Gateway::new(app).map_err(|error| Failure::of(&*error))?.with_shelf(shelf);
     let stop = stop_signal().map_err(|error| Failure::of(&error))?;
     announce(&format!("http://{address}"), samples, &clock)?;
     server::serve(listener, gateway, stop).await;

@@ -186,3 +186,18 @@ async fn a_large_selection_that_is_cut_off_is_finished_by_a_repeat() {
     let rebuilt = world.table().rebuild(&user, testkit::NOW.parse().unwrap()).await.unwrap();
     assert_eq!(rebuilt.differences, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn roles_that_do_not_fit_into_the_stats_are_counted_too() {
+    let role = |n: u64| format!("{n:03} {}", "é".repeat(90));
+    let data = (1..=400).fold(seed("u1").job("COMPLETED", "2026-03-04T10:00:00.000Z", 0), |data, n| data.contact(json!({"role": role(n)})));
+    let world = World::with(&[data]).await;
+    for n in 391..=400 {
+        patch(&world, &path(n), &[], &json!({"role": role(n - 300)})).await.expect_status(200);
+    }
+    world.delete(&path(390)).await.expect_status(200);
+    world.post("/api/contacts/delete", &json!({"ids": ids(290..=389)})).await.expect_status(200).expect_json("/data/deleted", 100);
+    let stats = world.get("/api/contacts/stats").await.expect_status(200);
+    let groups = stats.json["data"]["contactsByRole"].as_array().unwrap();
+    assert_eq!((groups.len(), groups.iter().filter(|group| group["count"] == 2).count()), (289, 10));
+}

@@ -11,6 +11,7 @@ mod dead_letters;
 mod edge;
 mod events;
 mod expected;
+mod exports;
 mod faults;
 mod jwks;
 mod openapi;

@@ -1,4 +1,4 @@
-//! Servers that a test starts and torments: a Valkey, a line to it that can be cut, and processes of the API.
+//! Servers that a test starts and torments: a Valkey, a server that speaks S3, a line to it that can be cut, and processes of the API.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -8,6 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use testkit::Reply;
 use tokio::net::{TcpListener, TcpStream};
 
 const START_TIME_MAX: Duration = Duration::from_secs(20);
@@ -16,12 +21,78 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// The server's binary, as `./scripts/setup` found or installed it.
-fn valkey_server() -> String {
+/// A tool's path, as `./scripts/setup` found or installed it.
+fn tool(variable: &str) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
     let written = std::fs::read_to_string(root.join("target/tools/env")).unwrap_or_default();
-    let of_setup = written.lines().find_map(|line| line.strip_prefix("export VALKEY_SERVER=")).map(str::to_owned);
-    std::env::var("VALKEY_SERVER").ok().or(of_setup).expect("no Valkey: run ./scripts/setup")
+    let of_setup = written.lines().find_map(|line| line.strip_prefix(&format!("export {variable}="))).map(str::to_owned);
+    std::env::var(variable).ok().or(of_setup).unwrap_or_else(|| panic!("no {variable}: run ./scripts/setup"))
+}
+
+/// A Python that has the readers of exported files.
+pub fn python() -> String {
+    tool("EXPORTS_PYTHON")
+}
+
+/// A server that speaks S3.
+pub struct Moto {
+    port: u16,
+    child: Child,
+}
+
+impl Moto {
+    /// Starts it on a free port, empty.
+    pub fn start() -> Self {
+        let port = free_port();
+        let server = Path::new(&python()).with_file_name("moto_server");
+        let mut command = Command::new(server);
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("moto starts");
+        wait_for(port, "moto");
+        Self { port, child }
+    }
+
+    /// Where it answers.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// One of its buckets, as the export function would use it.
+    pub fn bucket(&self, name: &str) -> export_contacts::Bucket {
+        let lookup = |variable: &str| match variable {
+            "EXPORT_BUCKET" => Some(name.to_owned()),
+            "EXPORT_ENDPOINT" => Some(self.url()),
+            "AWS_REGION" => Some("us-east-1".to_owned()),
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN" => Some("test".to_owned()),
+            _ => None,
+        };
+        export_contacts::Bucket::from_lookup(&lookup).expect("everything is set")
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a request over HTTP.
+pub async fn send(method: &str, url: &str) -> Reply {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = http::Request::builder().method(method).uri(url).body(Empty::<Bytes>::new()).expect("a good request");
+    let (parts, body) = client.request(request).await.expect("an answer").into_parts();
+    let body = body.collect().await.expect("a whole body").to_bytes();
+    Reply::new(format!("{method} {url}"), http::Response::from_parts(parts, body))
+}
+
+fn wait_for(port: u16, server: &str) {
+    let started = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(started.elapsed() < START_TIME_MAX, "{server} does not listen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// A Valkey that keeps nothing.
@@ -38,14 +109,10 @@ impl Valkey {
     }
 
     fn spawn(port: u16) -> Child {
-        let mut command = Command::new(valkey_server());
+        let mut command = Command::new(tool("VALKEY_SERVER"));
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("Valkey starts");
-        let started = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < START_TIME_MAX, "Valkey does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(port, "Valkey");
         child
     }
 

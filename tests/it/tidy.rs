@@ -52,8 +52,9 @@ fn arrows_between_layers_point_one_way() {
         ("store", &["domain", "billing"]),
         ("billing", &["domain"]),
         ("stripe", &[]),
+        ("export", &["domain"]),
         ("web", &["domain"]),
-        ("app", &["domain", "store", "cache", "billing", "stripe-client", "web"]),
+        ("app", &["domain", "store", "cache", "billing", "stripe-client", "export", "web"]),
         ("dead-letters", &["app"]),
         ("testkit", &["domain", "store", "cache", "web", "app", "local", "stripe-client"]),
     ]);

@@ -18,6 +18,7 @@ use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::downloads::Shelf;
 use crate::functions;
 use event::Arrival;
 pub use routes::{Routes, TemplateError};
@@ -30,6 +31,7 @@ pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 pub struct Gateway {
     app: Arc<App>,
     routes: Arc<Routes>,
+    shelf: Option<Arc<Shelf>>,
 }
 
 impl Gateway {
@@ -42,7 +44,13 @@ impl Gateway {
         if let Some(name) = routes.functions().find(|name| functions::handler(name).is_none()) {
             return Err(format!("template.yaml names the function {name}, which is not wired").into());
         }
-        Ok(Self { app, routes: Arc::new(routes) })
+        Ok(Self { app, routes: Arc::new(routes), shelf: None })
+    }
+
+    /// Serves the files of a shelf too.
+    #[must_use]
+    pub fn with_shelf(self, shelf: Arc<Shelf>) -> Self {
+        Self { shelf: Some(shelf), ..self }
     }
 
     /// The app.
@@ -62,6 +70,9 @@ impl Gateway {
 
     /// Answers a request that came from `source_ip`.
     pub async fn call(&self, request: http::Request<Bytes>, source_ip: IpAddr) -> http::Response<Bytes> {
+        if let Some(answer) = self.shelf.as_ref().and_then(|shelf| shelf.answer(&request)) {
+            return answer;
+        }
         let taken = self.routes.find(request.method().as_str(), request.uri().path());
         let request_id = Uuid::new_v4().to_string();
         let arrival = Arrival { source_ip, at: self.app.clock().now(), request_id: &request_id };

@@ -13,6 +13,8 @@ mod config;
 pub mod contact_edits;
 mod dead_letters;
 mod errors;
+mod export;
+mod export_query;
 mod health;
 mod keys;
 mod metrics;
@@ -35,12 +37,14 @@ use web::edge::{Edge, EdgeConfig};
 pub use clock::Clock;
 pub use config::Config;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
+pub use export::{Download, Downloads, LINK_LIFE};
+pub use export_query::ExportQuery;
 pub use keys::{KeySource, Refreshed};
 pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
 pub use serve::{
     Handled, Handler, JobHandler, StreamHandler, consume, consume_with_stripe, publish_keys, respond, run_job, run_job_with_stripe, serve,
-    serve_webhook,
+    serve_exports, serve_webhook,
 };
 pub use store::Reprocessed;
 pub use stream::StreamBatch;
@@ -79,6 +83,7 @@ pub struct App {
     stripe: Option<StripeConfig>,
     stripe_client: Option<stripe_client::Client>,
     stripe_live: bool,
+    downloads: Option<Arc<dyn Downloads>>,
 }
 
 impl App {
@@ -97,6 +102,7 @@ impl App {
             stripe: None,
             stripe_client: None,
             stripe_live: false,
+            downloads: None,
         }
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use web::{ApiError, BoxError, Request, Response};
 
 use crate::metrics::Observed;
-use crate::{App, Config, DeadLetters, KeySource, StreamBatch, StripeConfig};
+use crate::{App, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -47,6 +47,14 @@ pub fn serve_webhook(handler: Handler) -> Result<(), BoxError> {
         let stripe = StripeConfig::from_lookup(&env)?;
         answer(App::start(Config::from_env()?).await?.with_stripe(stripe), handler).await
     })
+}
+
+/// Runs the function that exports contacts until the environment ends. Large files go to `downloads`.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_exports(downloads: Arc<dyn Downloads>, handler: Handler) -> Result<(), BoxError> {
+    run(async move { answer(App::start(Config::from_env()?).await?.with_downloads(downloads), handler).await })
 }
 
 async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {

@@ -97,6 +97,20 @@ impl Timestamp {
         i64::from(date.month().length(date.year())) - i64::from(date.day())
     }
 
+    /// The UTC day as `YYYY-MM-DD`.
+    #[must_use]
+    pub fn iso_date(self) -> String {
+        let date = self.utc();
+        format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day())
+    }
+
+    /// The UTC day as `M/D/YYYY`, whatever the server's locale is.
+    #[must_use]
+    pub fn us_date(self) -> String {
+        let date = self.utc();
+        format!("{}/{}/{}", u8::from(date.month()), date.day(), date.year())
+    }
+
     fn utc(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000).expect("clamped to the years 1970 to 9999")
     }
@@ -207,6 +221,12 @@ mod tests {
         for bad in ["", "yesterday", "2026-02-30T00:00:00Z", "1969-12-31T23:59:59Z", "2026-03-04", "2026-03-04T10:15:02"] {
             assert!(bad.parse::<Timestamp>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn days_are_those_of_utc() {
+        let at = "2026-03-04T23:30:00-02:00".parse::<Timestamp>().unwrap();
+        assert_eq!((at.iso_date().as_str(), at.us_date().as_str()), ("2026-03-05", "3/5/2026"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod contacts;
 mod directory;
 mod draft;
 mod error;
+mod export;
 pub mod import;
 mod item;
 mod keys;
@@ -27,6 +28,7 @@ mod writes;
 
 pub use contacts::{Deleted, Updated};
 pub use error::{BoxError, StoreError};
+pub use export::{ContactReader, Rows, Selection};
 pub use pages::{Page, Slice};
 pub use reads::{Found, Jobs};
 pub use rebuild::Rebuilt;

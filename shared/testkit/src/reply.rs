@@ -36,7 +36,9 @@ impl Deref for Reply {
 }
 
 impl Reply {
-    pub(crate) fn new(asked: String, response: http::Response<Bytes>) -> Self {
+    /// The answer to what was asked.
+    #[must_use]
+    pub fn new(asked: String, response: http::Response<Bytes>) -> Self {
         let (parts, body) = response.into_parts();
         let json = serde_json::from_slice(&plain(&parts.headers, &body)).unwrap_or_default();
         Self(Arc::new(Parts { status: parts.status.as_u16(), headers: parts.headers, body, json, asked }))

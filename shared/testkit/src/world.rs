@@ -4,10 +4,12 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use app::{App, Clock, KeptLetters, Parts, StripeConfig};
+use app::{App, Clock, Downloads, KeptLetters, Parts, StripeConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use cache::Coherent;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use local::downloads::Shelf;
 use local::embedded::Embedded;
 use local::gateway::Gateway;
 use local::stream::Feed;
@@ -41,6 +43,15 @@ pub struct World {
     embedded: Embedded,
 }
 
+/// What a world has around it beside its table and cache.
+#[derive(Default)]
+struct Outside {
+    /// A Stripe to ask.
+    stripe: Option<stripe_client::Client>,
+    /// Where large files go; nothing for the gateway's own shelf.
+    downloads: Option<Arc<dyn Downloads>>,
+}
+
 /// Somebody who asks.
 #[derive(Debug, Clone)]
 pub struct Client<'a> {
@@ -66,20 +77,28 @@ impl World {
 
     /// A world with a cache of the test's choice.
     pub async fn with_cache(cache: Coherent, seeds: &[Seed]) -> Self {
-        Self::begin(cache, None, &["on-table-stream"], seeds).await
+        Self::begin(cache, Outside::default(), &["on-table-stream"], seeds).await
     }
 
     /// A world that asks a Stripe for what its stream marks.
     pub async fn with_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
-        Self::begin(Coherent::memory(cache::Settings::default()), Some(stripe), &["on-table-stream", "on-stripe-refetch"], seeds).await
+        let outside = Outside { stripe: Some(stripe), ..Outside::default() };
+        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream", "on-stripe-refetch"], seeds).await
     }
 
     /// A world that has a Stripe, and asks it only when the test says so.
     pub async fn with_idle_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
-        Self::begin(Coherent::memory(cache::Settings::default()), Some(stripe), &["on-table-stream"], seeds).await
+        let outside = Outside { stripe: Some(stripe), ..Outside::default() };
+        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream"], seeds).await
     }
 
-    async fn begin(cache: Coherent, stripe_client: Option<stripe_client::Client>, consumers: &[&str], seeds: &[Seed]) -> Self {
+    /// A world whose large files go to a place of the test's choice.
+    pub async fn with_downloads(downloads: Arc<dyn Downloads>, seeds: &[Seed]) -> Self {
+        let outside = Outside { downloads: Some(downloads), ..Outside::default() };
+        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream"], seeds).await
+    }
+
+    async fn begin(cache: Coherent, outside: Outside, consumers: &[&str], seeds: &[Seed]) -> Self {
         let embedded = Embedded::memory().expect("a free port and a thread");
         let clock = Clock::frozen(NOW.parse().expect("a constant in the right form"));
         let faults = Faults::default();
@@ -92,8 +111,9 @@ impl World {
         table.create_if_absent().await.expect("the table");
         let letters = Arc::new(KeptLetters::default());
         let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
-        let app = app.with_stripe(stripe());
-        let app = Arc::new(match stripe_client {
+        let shelf = Arc::new(Shelf::new("http://localhost:3000", clock.clone()).expect("a temporary folder"));
+        let app = app.with_stripe(stripe()).with_downloads(outside.downloads.unwrap_or_else(|| shelf.clone()));
+        let app = Arc::new(match outside.stripe {
             Some(client) => app.with_stripe_client(client),
             None => app,
         });
@@ -101,7 +121,7 @@ impl World {
             let (name, handler) = local::functions::STREAM_CONSUMERS.iter().find(|(known, _)| known == name).expect("a consumer");
             tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), *handler)));
         }
-        let gateway = Gateway::new(app).expect("every function is wired");
+        let gateway = Gateway::new(app).expect("every function is wired").with_shelf(shelf);
         let world = Self { gateway, clock, faults, policies, feed, letters, embedded };
         for seed in seeds {
             world.import(seed).await;
@@ -133,6 +153,17 @@ impl World {
         let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
         let delete = self.past_the_app().delete_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
         delete.send().await.expect("the table answers");
+    }
+
+    /// Writes another text in the place of one in an item's body, which must have it.
+    pub async fn rewrite(&self, pk: &str, sk: &str, from: &str, to: &str) {
+        let client = self.past_the_app();
+        let get = client.get_item().table_name(TABLE).key("pk", AttributeValue::S(pk.into())).key("sk", AttributeValue::S(sk.into()));
+        let mut item = get.send().await.expect("the table answers").item.expect("the item is there");
+        let body = item["body"].as_s().expect("a body").clone();
+        assert!(body.contains(from), "{from} is not in {body}");
+        item.insert("body".into(), AttributeValue::S(body.replacen(from, to, 1)));
+        client.put_item().table_name(TABLE).set_item(Some(item)).send().await.expect("the table answers");
     }
 
     /// A client of the table without faults and without a stream.

@@ -54,6 +54,11 @@ const fn read(path: &'static str, function: &'static str) -> Endpoint {
     Endpoint { method: "GET", path, function, auth: Auth::Bearer, body: BodyKind::None, cache: CachePolicy::Private }
 }
 
+/// A file of the caller's: never stored on the way.
+const fn file(path: &'static str, function: &'static str) -> Endpoint {
+    Endpoint { cache: CachePolicy::NoStore, ..read(path, function) }
+}
+
 const fn write(method: &'static str, path: &'static str, function: &'static str, body: BodyKind) -> Endpoint {
     Endpoint { method, path, function, auth: Auth::Bearer, body, cache: CachePolicy::NoStore }
 }
@@ -75,6 +80,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     read("/api/dashboard/metrics", "get-dashboard-metrics"),
     read("/api/contacts/stats", "get-contact-stats"),
     read("/api/contacts", "list-contacts"),
+    file("/api/contacts/export", "export-contacts"),
     read("/api/contacts/{id}", "get-contact"),
     write("PATCH", "/api/contacts/{id}", "update-contact", BodyKind::Json),
     write("DELETE", "/api/contacts/{id}", "delete-contact", BodyKind::None),

@@ -36,6 +36,9 @@ pub enum ApiError {
     /// 404: the caller has no such thing; another user's looks the same (D7).
     #[error("{0} not found")]
     NotFound(&'static str),
+    /// 404: the caller has nothing of what was asked for.
+    #[error("{0}")]
+    NothingFound(String),
     /// 404: no endpoint has this path.
     #[error("Not found")]
     PathNotFound,
@@ -94,7 +97,7 @@ impl ApiError {
             Self::BadRequest(_) => 400,
             Self::TokenRequired | Self::TokenInvalid | Self::UserNotFound => 401,
             Self::Forbidden(_) => 403,
-            Self::NotFound(_) | Self::PathNotFound => 404,
+            Self::NotFound(_) | Self::NothingFound(_) | Self::PathNotFound => 404,
             Self::MethodNotAllowed { .. } => 405,
             Self::Timeout => 408,
             Self::Conflict(_) => 409,

@@ -20,6 +20,8 @@ const SECURITY: [(&str, &str); 5] = [
     ("cross-origin-resource-policy", "same-site"),
 ];
 const JSON: &str = "application/json; charset=utf-8";
+/// Bytes of a body that travels as text.
+const TEXT_BYTES_MAX: usize = 1_000_000;
 const VARY: &str = "Origin, Accept-Encoding";
 
 /// Turns results into HTTP answers.
@@ -31,7 +33,7 @@ pub(crate) struct Finish<'a> {
 impl Finish<'_> {
     /// A handler's response: 304, or its body in the coding that the client takes.
     pub(crate) fn response(&self, response: Response, policy: CachePolicy, cookie: Option<String>) -> Result<HttpResponse<Body>, ApiError> {
-        let Response { status, body, gzip: packed, etag, rev, raised: _, headers: extra } = response;
+        let Response { status, body, gzip: packed, etag, rev, raised: _, compressed, headers: extra } = response;
         let status = StatusCode::from_u16(status).map_err(|error| ApiError::Internal(error.into()))?;
         let mut headers = HeaderMap::new();
         let etag = match etag {
@@ -58,11 +60,11 @@ impl Finish<'_> {
         if current {
             return Ok(self.last(StatusCode::NOT_MODIFIED, headers, Body::Empty));
         }
-        let (body, coded) = self.coded(body, packed)?;
+        let (body, coded) = if compressed { (body, false) } else { self.coded(body, packed)? };
         if coded {
             set(&mut headers, "content-encoding", "gzip");
         }
-        if !headers.contains_key(header::CONTENT_TYPE) {
+        if !headers.contains_key(header::CONTENT_TYPE) && !body.is_empty() {
             set(&mut headers, "content-type", JSON);
         }
         Ok(self.last(status, headers, if coded { Body::Binary(body.into()) } else { text(body) }))
@@ -150,8 +152,12 @@ fn cache_control(policy: CachePolicy) -> &'static str {
     }
 }
 
-/// Text where it is text: an answer as base64 costs a third more.
+/// Text where it is text: an answer as base64 costs a third more. But escapes can make a text six times as long, and Lambda's answer holds
+/// 6 MB: a long body always takes the way whose length is known.
 fn text(body: Bytes) -> Body {
+    if body.len() > TEXT_BYTES_MAX {
+        return Body::Binary(body.into());
+    }
     match String::from_utf8(body.into()) {
         Ok(text) => Body::Text(text),
         Err(error) => Body::Binary(error.into_bytes()),

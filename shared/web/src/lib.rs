@@ -3,6 +3,7 @@
 //! A function's handler gets a [`Request`] and returns a [`Response`] or an [`ApiError`]; [`edge::handle`] does what all
 //! endpoints share, from the route to the last header.
 
+mod attachment;
 pub mod auth;
 mod cors;
 pub mod edge;
@@ -15,6 +16,7 @@ mod precondition;
 mod request;
 mod response;
 
+pub use attachment::attachment;
 pub use encoding::gzip;
 pub use error::{ApiError, BoxError, ConfigError};
 pub use finish::secure;

@@ -31,6 +31,7 @@ pub struct Response {
     pub(crate) etag: Option<String>,
     pub(crate) rev: Option<Rev>,
     pub(crate) raised: bool,
+    pub(crate) compressed: bool,
     pub(crate) headers: Vec<(&'static str, String)>,
 }
 
@@ -38,7 +39,20 @@ impl Response {
     /// A finished JSON body. The edge computes a weak `ETag` for reads unless one is set.
     #[must_use]
     pub fn json(status: u16, body: Bytes) -> Self {
-        Self { status, body, gzip: false, etag: None, rev: None, raised: false, headers: Vec::new() }
+        Self { status, body, gzip: false, etag: None, rev: None, raised: false, compressed: false, headers: Vec::new() }
+    }
+
+    /// A file that is shown under its own type. One that is `compressed` by itself is not compressed again.
+    #[must_use]
+    pub fn file(body: Bytes, content_type: &'static str, disposition: impl Into<String>, compressed: bool) -> Self {
+        let file = Self { compressed, ..Self::json(200, body) };
+        file.header("content-type", content_type).header("content-disposition", disposition)
+    }
+
+    /// `303`: what was asked for lies at another address.
+    #[must_use]
+    pub fn see_other(location: impl Into<String>) -> Self {
+        Self::json(303, Bytes::new()).header("location", location)
     }
 
     /// A body that was stored, with status 200.

@@ -25,4 +25,5 @@ mod save_contacts;
 mod servers;
 mod stripe;
 mod stripe_client;
+mod template;
 mod tidy;

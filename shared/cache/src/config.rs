@@ -84,6 +84,8 @@ impl Config {
         };
         let iam = match get("CACHE_AUTH").as_deref() {
             None | Some("password") => None,
+            // Without a cache there is nothing to log in to: a function that has none need not unset how.
+            Some("iam") if place.is_none() => None,
             Some("iam") => Some(Iam::from_lookup(&get)?),
             Some(_) => return Err(ConfigError { variable: "CACHE_AUTH", problem: "is neither password nor iam" }),
         };
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn nothing_set_is_no_cache() {
-        assert!(read(&[("CACHE_URL", "")]).unwrap().place.is_none());
+        let config = read(&[("CACHE_URL", ""), ("CACHE_NAME", ""), ("CACHE_AUTH", "iam"), ("CACHE_USER", "u")]).unwrap();
+        assert!(config.place.is_none() && config.iam.is_none());
     }
 
     #[test]
@@ -169,7 +172,7 @@ mod tests {
             let error = read(&[(variable, value)]).unwrap_err().to_string();
             assert!(error.starts_with(variable) && !error.contains("secret"), "{error}");
         }
-        assert_eq!(read(&[("CACHE_AUTH", "iam")]).unwrap_err().variable, "CACHE_USER");
+        assert_eq!(read(&[("CACHE_URL", "rediss://h"), ("CACHE_AUTH", "iam")]).unwrap_err().variable, "CACHE_USER");
         assert_eq!(read(&[("CACHE_NAME", "c")]).unwrap_err().variable, "AWS_ACCESS_KEY_ID");
         let iam = [&AWS[..], &[("CACHE_AUTH", "iam"), ("CACHE_USER", "u"), ("CACHE_NAME", "c"), ("CACHE_SERVERLESS", "no")]].concat();
         assert_eq!(read(&iam).unwrap_err().variable, "CACHE_SERVERLESS");

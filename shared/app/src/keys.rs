@@ -60,7 +60,7 @@ impl App {
         if self.table.jwks().await?.as_ref() == Some(&set) {
             return Ok(Refreshed::Unchanged);
         }
-        self.table.put_jwks(&*RawValue::from_string(set)?).await?;
+        self.table.put_jwks(&RawValue::from_string(set)?).await?;
         Ok(Refreshed::Stored)
     }
 

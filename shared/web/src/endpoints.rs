@@ -81,10 +81,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     read("/api/contacts/stats", "get-contact-stats"),
     read("/api/contacts", "list-contacts"),
     file("/api/contacts/export", "export-contacts"),
+    write("POST", "/api/contacts/delete", "delete-contacts", BodyKind::Json),
     read("/api/contacts/{id}", "get-contact"),
     write("PATCH", "/api/contacts/{id}", "update-contact", BodyKind::Json),
     write("DELETE", "/api/contacts/{id}", "delete-contact", BodyKind::None),
-    write("POST", "/api/contacts/delete", "delete-contacts", BodyKind::Json),
     public("/api/billing/plans", "list-plans", CachePolicy::Plans),
     read("/api/billing/customer", "get-billing-customer"),
     read("/api/billing/customer/{customerId}", "get-billing-customer-by-id"),
@@ -193,6 +193,8 @@ mod tests {
     fn a_literal_path_wins_over_a_template() {
         assert_eq!(function("GET", "/api/contacts/stats"), Some("get-contact-stats"));
         assert_eq!(function("GET", "/api/contacts/stat"), Some("get-contact"));
+        assert_eq!(function("POST", "/api/contacts/delete"), Some("delete-contacts"));
+        assert_eq!(lookup("GET", "/api/contacts/delete"), Lookup::WrongMethod { allow: "OPTIONS, POST".to_owned() });
         assert_eq!(lookup("DELETE", "/api/contacts/stats"), Lookup::WrongMethod { allow: "GET, HEAD, OPTIONS".to_owned() });
     }
 

@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -97,6 +98,8 @@ def local(*words, env=None):
 def main(run):
     """Runs `run`, prints its seconds, and turns a failure into exit code 1."""
     started = time.monotonic()
+    # Ends as after an exception, so that what was started is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run()
     except Failed as failure:

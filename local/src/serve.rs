@@ -30,7 +30,7 @@ const SETTLE_TIME_MAX: Duration = Duration::from_secs(2);
 /// # Errors
 /// [`Failure::Usage`] for a taken port, a folder, a cache or a variable that cannot be used; [`Failure::Failed`] when the table fails.
 pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
-    let (edge, stripe) = (settings::edge()?, settings::stripe()?);
+    let (edge, stripe, (metrics, auditor)) = (settings::edge()?, settings::stripe()?, settings::observation()?);
     let cache = cache(options.cache.as_deref()).await?;
     let port = options.port.unwrap_or(PORT);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
@@ -50,13 +50,13 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
     let shelf = Arc::new(Shelf::new(&format!("http://{address}"), clock.clone()).map_err(|error| Failure::of(&error))?);
-    let app = app.with_stripe(stripe).with_downloads(shelf.clone());
+    let app = app.with_stripe(stripe).with_downloads(shelf.clone()).with_metrics(metrics).with_auditor(auditor);
     let app = Arc::new(match client {
         Some(client) => app.with_stripe_client(client),
         None => app,
     });
-    for (delivery, (_, handler)) in deliveries.into_iter().zip(consumers) {
-        tokio::spawn(delivery.run(Arc::clone(&app), *handler));
+    for (delivery, (name, handler)) in deliveries.into_iter().zip(consumers) {
+        tokio::spawn(delivery.run(Arc::clone(&app), name, *handler));
     }
     let samples = created && !options.no_demo;
     if samples {

@@ -1,6 +1,7 @@
 //! What the process reads from its environment, with the documented defaults of a laptop (D23).
 
-use app::{Clock, StripeConfig};
+use app::metrics::Metrics;
+use app::{Auditor, Clock, StripeConfig};
 use domain::Timestamp;
 use web::edge::EdgeConfig;
 
@@ -12,7 +13,7 @@ pub const DEVELOPMENT_SECRET: &str = "callsheets-local-development-secret-0000";
 /// Signing secret of Stripe's events when `STRIPE_WEBHOOK_SECRETS` is not set.
 pub const DEVELOPMENT_WEBHOOK_SECRET: &str = "whsec_callsheets_local_development";
 
-/// The environment, with defaults: `JWT_SECRET` is [`DEVELOPMENT_SECRET`], `STRIPE_WEBHOOK_SECRETS` [`DEVELOPMENT_WEBHOOK_SECRET`], and `STAGE` is `local`, so every localhost origin may call.
+/// The environment, with defaults: `JWT_SECRET` is [`DEVELOPMENT_SECRET`], `STRIPE_WEBHOOK_SECRETS` [`DEVELOPMENT_WEBHOOK_SECRET`], and `STAGE` is `local`, so every localhost origin may call. `RATE_LIMITS` is `off` (D22), and so is `METRICS`.
 #[must_use]
 pub fn lookup(variable: &str) -> Option<String> {
     let given = std::env::var(variable).ok().filter(|value| !value.is_empty());
@@ -20,6 +21,7 @@ pub fn lookup(variable: &str) -> Option<String> {
         "JWT_SECRET" => Some(DEVELOPMENT_SECRET.to_owned()),
         "STRIPE_WEBHOOK_SECRETS" => Some(DEVELOPMENT_WEBHOOK_SECRET.to_owned()),
         "STAGE" => Some("local".to_owned()),
+        "RATE_LIMITS" | "METRICS" => Some("off".to_owned()),
         _ => None,
     })
 }
@@ -30,6 +32,15 @@ pub fn lookup(variable: &str) -> Option<String> {
 /// [`Failure::Usage`] naming the variable that cannot be used.
 pub fn edge() -> Result<EdgeConfig, Failure> {
     EdgeConfig::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// Where metrics go, and which hits of the cache are looked behind.
+///
+/// # Errors
+/// [`Failure::Usage`] naming the variable that cannot be used.
+pub fn observation() -> Result<(Metrics, Auditor), Failure> {
+    let usage = |error: web::ConfigError| Failure::Usage(error.to_string());
+    Ok((Metrics::from_lookup(&lookup).map_err(usage)?, Auditor::from_lookup(&lookup).map_err(usage)?))
 }
 
 /// How Stripe's events are checked.

@@ -1,6 +1,7 @@
 //! Scenarios, models and tidy checks, one binary.
 #![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod audit;
 mod billing_reads;
 mod cache;
 mod conformance;
@@ -14,6 +15,10 @@ mod expected;
 mod exports;
 mod faults;
 mod jwks;
+mod limits;
+mod limits_shared;
+mod logs;
+mod metrics;
 mod openapi;
 mod policies;
 mod processes;

@@ -207,9 +207,18 @@ pub struct Process {
 impl Process {
     /// Starts the binary `local` and waits until it says that it listens.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(binary()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("local starts");
-        let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
-        let host = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
+        Self::start_with(&[], arguments)
+    }
+
+    /// The same, with settings in its environment.
+    pub fn start_with(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.args(arguments).envs(settings.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("local starts");
+        let logs = BufReader::new(child.stderr.take().expect("its logs are piped")).lines();
+        std::thread::spawn(move || logs.map_while(Result::ok).for_each(|line| testkit::watch::log_line(&line)));
+        let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines().map_while(Result::ok);
+        let host = lines.find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
         Self { child, host: host.expect("local says where it listens") }
     }
 }

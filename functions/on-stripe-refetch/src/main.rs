@@ -4,5 +4,5 @@ use std::sync::Arc;
 
 fn main() -> Result<(), app::BoxError> {
     let queue = dead_letters::Queue::from_lookup(&|name| std::env::var(name).ok())?;
-    app::consume_with_stripe(Arc::new(queue), |app, batch| Box::pin(on_stripe_refetch::handle(app, batch)))
+    app::consume_with_stripe(env!("CARGO_PKG_NAME"), Arc::new(queue), |app, batch| Box::pin(on_stripe_refetch::handle(app, batch)))
 }

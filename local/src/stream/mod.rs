@@ -163,8 +163,8 @@ impl HttpConnector for Observer {
 }
 
 impl Delivery {
-    /// Delivers until the feed is gone.
-    pub async fn run(mut self, app: Arc<App>, handler: StreamHandler) {
+    /// Delivers to the consumer `name` until the feed is gone.
+    pub async fn run(mut self, app: Arc<App>, name: &str, handler: StreamHandler) {
         let mut batch: VecDeque<Value> = VecDeque::new();
         let mut delay = RETRY_DELAY_MIN;
         loop {
@@ -175,7 +175,7 @@ impl Delivery {
                 }
                 batch.extend(next);
             }
-            let acknowledged = acknowledged(&app, handler, &batch).await;
+            let acknowledged = acknowledged(&app, name, handler, &batch).await;
             self.waiting.send_modify(|waiting| *waiting -= acknowledged);
             batch.drain(..acknowledged);
             if batch.is_empty() || acknowledged > 0 {
@@ -189,10 +189,10 @@ impl Delivery {
 }
 
 /// How many records, from the first, need not come again: those before the first that failed.
-async fn acknowledged(app: &App, handler: StreamHandler, batch: &VecDeque<Value>) -> usize {
+async fn acknowledged(app: &App, name: &str, handler: StreamHandler, batch: &VecDeque<Value>) -> usize {
     let event = serde_json::from_value(json!({"Records": batch}));
     let response = match event {
-        Ok(event) => handler(app, event).await,
+        Ok(event) => app::take_stream(app, name, event, handler).await,
         Err(error) => Err(error.into()),
     };
     match response {

@@ -159,7 +159,7 @@ async fn what_is_not_acknowledged_comes_again_and_nothing_else() {
         clock: Clock::frozen(now()),
         dead_letters: Arc::new(KeptLetters::default()),
     };
-    let delivering = tokio::spawn(delivery.run(Arc::new(App::from_parts(parts)), STUBBORN));
+    let delivering = tokio::spawn(delivery.run(Arc::new(App::from_parts(parts)), "stubborn", STUBBORN));
     feed.settled().await;
     assert_eq!((CALLS.load(Ordering::SeqCst), RECORDS.load(Ordering::SeqCst)), (3, 5));
     delivering.abort();

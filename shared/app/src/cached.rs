@@ -5,11 +5,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use cache::{Answer, Ask, Entry, Outcome, Scope, Trouble};
+use cache::{Answer, Ask, Entry, Outcome, Scope, Toll, Trouble};
 use domain::{ContactId, JobId, Rev, UserId};
 use web::{ApiError, Caller, Request, Response, StoredBody, strong_etag, weak_etag};
 
-use crate::App;
+use crate::{App, limits};
 
 /// Time that a write's own invalidation may take (DESIGN section 4).
 const BUMP_BUDGET: Duration = Duration::from_millis(20);
@@ -188,7 +188,7 @@ pub(crate) fn cache_status(answer: &Answer) -> String {
 }
 
 impl App {
-    /// Answers from the caller's entry, or loads it.
+    /// Answers from the caller's entry, or loads it. What the request counts in is counted on the way.
     pub(crate) async fn cached<F, Fut>(&self, request: &Request, view: View, load: F) -> Result<Response, ApiError>
     where
         F: Fn() -> Fut + Send + Sync,
@@ -197,7 +197,13 @@ impl App {
         let user = &Caller::of(request)?.user;
         let etags = request.validators();
         let load = || async { Ok(load().await?.into_entry()) };
-        let answer = Box::pin(self.cache.read(ask(user, &view, request, &etags), outage, load)).await?;
+        let counters = limits::counters(request.charges().open());
+        let admit = |counted| request.charges().settle(limits::said(counted));
+        let toll = (!counters.is_empty()).then_some(Toll { counters: &counters, admit: &admit });
+        let answer = Box::pin(self.cache.read_tolled(toll, ask(user, &view, request, &etags), outage, load)).await?;
+        if answer.outcome == Outcome::Hit {
+            self.audit(user, Rev(answer.entry.rev), request.now()).await;
+        }
         shown(answer)
     }
 

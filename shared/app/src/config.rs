@@ -4,6 +4,9 @@ use store::TableConfig;
 use web::BoxError;
 use web::edge::EdgeConfig;
 
+use crate::Auditor;
+use crate::metrics::Metrics;
+
 /// All settings. Every layer reads its own.
 #[derive(Debug)]
 pub struct Config {
@@ -11,8 +14,12 @@ pub struct Config {
     pub table: TableConfig,
     /// Where the cache is, if there is one.
     pub cache: cache::Config,
-    /// Tokens and origins.
+    /// Tokens, origins and whether there are rate limits.
     pub edge: EdgeConfig,
+    /// Where metrics go.
+    pub metrics: Metrics,
+    /// Which hits of the cache are looked behind.
+    pub auditor: Auditor,
 }
 
 impl Config {
@@ -25,6 +32,8 @@ impl Config {
             table: TableConfig::from_lookup(lookup)?,
             cache: cache::Config::from_lookup(lookup)?,
             edge: EdgeConfig::from_lookup(lookup)?,
+            metrics: Metrics::from_lookup(lookup)?,
+            auditor: Auditor::from_lookup(lookup)?,
         })
     }
 

@@ -5,6 +5,7 @@
 // The futures of a read hold those of the SDK and of the cache's client, which are deep.
 #![recursion_limit = "256"]
 
+mod audit;
 mod billing_reads;
 pub mod body;
 mod cached;
@@ -17,7 +18,9 @@ mod export;
 mod export_query;
 mod health;
 mod keys;
-mod metrics;
+mod limits;
+pub mod logs;
+pub mod metrics;
 mod pages;
 mod plans;
 mod query;
@@ -29,11 +32,13 @@ mod warm;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use cache::Coherent;
 use store::Table;
 use web::edge::{Edge, EdgeConfig};
 
+pub use audit::Auditor;
 pub use clock::Clock;
 pub use config::Config;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
@@ -44,7 +49,7 @@ pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
 pub use serve::{
     Handled, Handler, JobHandler, StreamHandler, consume, consume_with_stripe, publish_keys, respond, run_job, run_job_with_stripe, serve,
-    serve_exports, serve_webhook,
+    serve_exports, serve_webhook, take_stream,
 };
 pub use store::Reprocessed;
 pub use stream::StreamBatch;
@@ -53,6 +58,7 @@ pub use web::BoxError;
 pub use writes::{DeletedContacts, SavedContacts};
 
 use keys::LastAsked;
+use metrics::Metrics;
 use plans::PlansCell;
 
 /// What an [`App`] is made of.
@@ -84,6 +90,10 @@ pub struct App {
     stripe_client: Option<stripe_client::Client>,
     stripe_live: bool,
     downloads: Option<Arc<dyn Downloads>>,
+    metrics: Metrics,
+    auditor: Auditor,
+    /// Whether it has answered before.
+    warm: AtomicBool,
 }
 
 impl App {
@@ -103,6 +113,9 @@ impl App {
             stripe_client: None,
             stripe_live: false,
             downloads: None,
+            metrics: Metrics::off(),
+            auditor: Auditor::one_in(0),
+            warm: AtomicBool::new(false),
         }
     }
 
@@ -119,6 +132,7 @@ impl App {
             clock,
             dead_letters: Arc::new(KeptLetters::default()),
         });
+        let app = app.with_metrics(config.metrics).with_auditor(config.auditor);
         app.load().await;
         Ok(app)
     }
@@ -132,6 +146,18 @@ impl App {
     #[must_use]
     pub fn with_dead_letters(self, dead_letters: Arc<dyn DeadLetters>) -> Self {
         Self { dead_letters, ..self }
+    }
+
+    /// Writes metrics.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Looks behind hits of the cache.
+    #[must_use]
+    pub fn with_auditor(self, auditor: Auditor) -> Self {
+        Self { auditor, ..self }
     }
 
     /// Takes Stripe's events.

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::streams::DynamoDbEventResponse;
@@ -12,10 +12,13 @@ use lambda_http::{Body, RequestExt};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use store::meter::Reading;
+use web::edge::{Given, Served};
 use web::{ApiError, BoxError, Request, Response};
 
-use crate::metrics::Observed;
-use crate::{App, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig};
+use crate::limits::InCache;
+use crate::metrics::{Ended, Observed};
+use crate::{App, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig, logs};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -29,6 +32,8 @@ pub type JobHandler = for<'a> fn(&'a App, Value, Instant) -> Handled<'a, Result<
 
 /// Time kept back from the handler, so that the answer is written before the environment is stopped.
 const ANSWER_TIME: Duration = Duration::from_millis(300);
+/// Who answers what has no endpoint.
+const FALLBACK: &str = "fallback";
 
 /// Runs an HTTP function until the environment ends.
 ///
@@ -61,44 +66,44 @@ async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {
     let app = Arc::new(app);
     lambda_http::run(lambda_http::service_fn(move |request| {
         let app = Arc::clone(&app);
-        async move { Ok::<_, BoxError>(app.observed(request, handler).await) }
+        async move { Ok::<_, BoxError>(respond(&app, request, handler).await) }
     }))
     .await
 }
 
-/// Runs a consumer of the table's stream until the environment ends. What it rejects goes to `dead_letters`.
+/// Runs a consumer of the table's stream until the environment ends. What it rejects goes to `dead_letters`; its metrics are of `name`.
 ///
 /// # Errors
 /// As [`serve`].
-pub fn consume(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
-    run(async move { take(App::start(Config::from_env()?).await?.with_dead_letters(dead_letters), handler).await })
+pub fn consume(name: &'static str, dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
+    run(async move { take(name, App::start(Config::from_env()?).await?.with_dead_letters(dead_letters), handler).await })
 }
 
 /// Runs a consumer of the table's stream that asks Stripe.
 ///
 /// # Errors
 /// As [`serve`].
-pub fn consume_with_stripe(dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
-    run(async move { take(with_client(App::start(Config::from_env()?).await?)?.with_dead_letters(dead_letters), handler).await })
+pub fn consume_with_stripe(name: &'static str, dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
+    run(async move { take(name, with_client(App::start(Config::from_env()?).await?)?.with_dead_letters(dead_letters), handler).await })
 }
 
-async fn take(app: App, handler: StreamHandler) -> Result<(), BoxError> {
+async fn take(name: &'static str, app: App, handler: StreamHandler) -> Result<(), BoxError> {
     let app = Arc::new(app);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<StreamBatch>| {
         let app = Arc::clone(&app);
-        async move { handler(&app, event.payload).await }
+        async move { take_stream(&app, name, event.payload, handler).await }
     }))
     .await
 }
 
-/// Runs a function that a schedule or a person invokes.
+/// Runs a function that a schedule or a person invokes. Its metrics are of `name`.
 ///
 /// # Errors
 /// As [`serve`].
-pub fn run_job(handler: JobHandler) -> Result<(), BoxError> {
+pub fn run_job(name: &'static str, handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
-        perform(App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
+        perform(name, App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
     })
 }
 
@@ -106,10 +111,10 @@ pub fn run_job(handler: JobHandler) -> Result<(), BoxError> {
 ///
 /// # Errors
 /// As [`serve`].
-pub fn run_job_with_stripe(handler: JobHandler) -> Result<(), BoxError> {
+pub fn run_job_with_stripe(name: &'static str, handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
-        perform(with_client(App::start(Config::from_env()?).await?)?.with_stripe_live(live), handler).await
+        perform(name, with_client(App::start(Config::from_env()?).await?)?.with_stripe_live(live), handler).await
     })
 }
 
@@ -123,7 +128,7 @@ pub fn publish_keys(source: Arc<dyn KeySource>) -> Result<(), BoxError> {
         lambda_runtime::run(service_fn(move |_: LambdaEvent<IgnoredAny>| {
             let (app, source) = (Arc::clone(&app), Arc::clone(&source));
             async move {
-                let refreshed = app.publish_keys(&*source).await;
+                let refreshed = app.measured("refresh-jwks", app.publish_keys(&*source)).await;
                 match &refreshed {
                     Ok(refreshed) => tracing::info!(?refreshed, "the identity provider's keys"),
                     Err(error) => tracing::error!(error = %error, "the identity provider's keys are not refreshed: the stored ones stay"),
@@ -135,14 +140,14 @@ pub fn publish_keys(source: Arc<dyn KeySource>) -> Result<(), BoxError> {
     })
 }
 
-async fn perform(app: App, handler: JobHandler) -> Result<(), BoxError> {
+async fn perform(name: &'static str, app: App, handler: JobHandler) -> Result<(), BoxError> {
     let app = Arc::new(app);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let app = Arc::clone(&app);
         async move {
             let now = SystemTime::now();
             let left = event.context.deadline().duration_since(now).unwrap_or_default().saturating_sub(ANSWER_TIME);
-            handler(&app, event.payload, Instant::now() + left).await
+            app.measured(name, handler(&app, event.payload, Instant::now() + left)).await
         }
     }))
     .await
@@ -157,8 +162,9 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Answers one HTTP request: what [`serve`] does with an event, and a local server with its own.
+/// Answers one HTTP request and writes its metrics: what [`serve`] does with an event, and a local server with its own.
 pub async fn respond(app: &App, request: lambda_http::Request, handler: Handler) -> lambda_http::Response<Body> {
+    let watch = app.watch();
     let deadline = time_left(&request);
     let now = app.clock.now();
     if app.edge.misses_key(&request, now) {
@@ -169,26 +175,66 @@ pub async fn respond(app: &App, request: lambda_http::Request, handler: Handler)
         let caught = AssertUnwindSafe(handler(app, request)).catch_unwind().await;
         caught.unwrap_or_else(|_| Err(ApiError::Internal("the handler panicked".into())))
     };
-    web::edge::handle(&app.edge, request, now, deadline, run).await
+    let counters = InCache(&app.cache);
+    let answer = web::edge::handle(&app.edge, request, Given { now, deadline, counters: Some(&counters) }, run).await;
+    let served = answer.extensions().get::<Served>();
+    served.iter().for_each(|served| app.metrics.note_limits(served.limits));
+    let function = served.and_then(|served| served.function).unwrap_or(FALLBACK);
+    app.observed(watch, function, Ended::Status(answer.status().as_u16()));
+    answer
+}
+
+/// Takes a batch of the table's stream and writes its metrics: what [`consume`] does with an event, and a local stream with its own.
+///
+/// # Errors
+/// Those of the consumer.
+pub async fn take_stream(app: &App, name: &str, batch: StreamBatch, handler: StreamHandler) -> Result<DynamoDbEventResponse, BoxError> {
+    app.measured(name, handler(app, batch)).await
+}
+
+/// Where a request or event began.
+struct Watch {
+    started: Instant,
+    table: Reading,
+    stripe_calls: u64,
 }
 
 impl App {
-    /// Answers a request and writes its metrics.
-    async fn observed(&self, request: lambda_http::Request, handler: Handler) -> lambda_http::Response<Body> {
-        static WARM: AtomicBool = AtomicBool::new(false);
-        let (started, before) = (Instant::now(), self.table.meter().read());
-        let answer = respond(self, request, handler).await;
-        let observed = Observed {
-            function: std::env::var("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default(),
+    fn watch(&self) -> Watch {
+        Watch { started: Instant::now(), table: self.table.meter().read(), stripe_calls: self.stripe_calls() }
+    }
+
+    fn stripe_calls(&self) -> u64 {
+        self.stripe_client.as_ref().map_or(0, stripe_client::Client::calls)
+    }
+
+    /// Writes the metrics of what `watch` began with.
+    fn observed(&self, watch: Watch, function: &str, ended: Ended) {
+        let cold = !self.warm.swap(true, Ordering::Relaxed);
+        if !self.metrics.is_on() {
+            return;
+        }
+        self.metrics.write(&Observed {
+            function,
             at: self.clock.now(),
-            status: answer.status().as_u16(),
-            took: started.elapsed(),
+            ended,
+            took: watch.started.elapsed(),
             cache: self.cache.take_counted(),
-            table: self.table.meter().read().since(&before),
-            cold: !WARM.swap(true, Ordering::Relaxed),
-        };
-        println!("{}", observed.line());
-        answer
+            table: self.table.meter().read().since(&watch.table),
+            stripe_calls: self.stripe_calls() - watch.stripe_calls,
+            cold,
+        });
+    }
+
+    /// Does the work of an event that is no HTTP request, and writes its metrics.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn measured<T, E>(&self, function: &str, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let watch = self.watch();
+        let result = work.await;
+        self.observed(watch, function, if result.is_ok() { Ended::Done } else { Ended::Failed });
+        result
     }
 }
 
@@ -202,13 +248,7 @@ fn time_left(request: &lambda_http::Request) -> Option<Duration> {
 
 /// One thread: a Lambda environment serves one request at a time, and a runtime of several threads costs 3 ms of every cold start.
 fn run(work: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
-    log_json();
+    logs::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(work).inspect_err(|error| tracing::error!(error = %error, "the function cannot start or go on"))
-}
-
-/// Logs as JSON, one object a line, at `LOG_LEVEL` (default `info`).
-fn log_json() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_target(false).without_time().init();
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use aws_lambda_events::event::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
-use domain::{Rev, UserId};
+use domain::{Rev, Timestamp, UserId};
 use serde::Deserialize;
 use serde_json::Value;
 use store::stream::{RootChange, is_plans, root_change};
 
 use web::BoxError;
 
+use crate::metrics::INVALIDATION_LAG;
 use crate::{App, Letter};
 
 /// A batch of the stream. Its records are read one by one, so that one that cannot be read does not stop the others.
@@ -34,6 +35,8 @@ enum Told {
 struct UserChanges {
     /// The newest revision; nothing when the root was deleted.
     newest: Option<Rev>,
+    /// When that was committed.
+    at: Option<Timestamp>,
     /// Whether the root was deleted.
     deleted: bool,
     /// Sequence numbers of the records.
@@ -61,6 +64,9 @@ impl App {
                 if changes.deleted { self.purge(&user).await } else { self.bump_surely(&user, changes.newest.unwrap_or_default()).await };
             if !acknowledged {
                 failures.extend(changes.records);
+            } else if let Some(at) = changes.at {
+                let lag_ms = self.clock.now().ms().saturating_sub(at.ms()).max(0);
+                self.metrics.note(INVALIDATION_LAG, lag_ms as f64);
             }
         }
         if !plans.is_empty() && !self.plans_changed().await {
@@ -107,6 +113,7 @@ pub(crate) fn failure(number: String) -> DynamoDbBatchItemFailure {
 
 fn note(changes: &mut UserChanges, change: &RootChange, number: Option<String>) {
     changes.newest = changes.newest.max(change.rev);
+    changes.at = changes.at.max(change.at);
     changes.deleted |= change.rev.is_none();
     // A record without a number fails the whole batch: Lambda takes an empty identifier so. It must not be lost.
     changes.records.push(number.unwrap_or_default());

@@ -10,12 +10,12 @@ use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::config::Config;
 use crate::core::{Core, CoreConfig, Effect, Event, Purpose, ReadId, Times};
-use crate::keys::ScopeKeys;
+use crate::keys::{self, ScopeKeys};
 use crate::limits::WAIT;
 use crate::memory::Memory;
-use crate::port::{Command, PortResult};
+use crate::port::{Command, PortResult, Reply};
 use crate::stats::Counted;
-use crate::types::{Answer, Ask, Loaded, Scope, Trouble, Unacknowledged, Warmed};
+use crate::types::{Answer, Ask, Count, Counter, Loaded, Scope, Trouble, Unacknowledged, Warmed};
 use crate::valkey::Valkey;
 
 /// Settings of a process that do not depend on where the cache is.
@@ -49,6 +49,14 @@ enum Port {
     Off,
     Memory(Box<Mutex<Memory>>),
     Valkey(Box<Valkey>),
+}
+
+/// What a read has to pass: counted in the round trip of its first look.
+pub struct Toll<'a, E> {
+    /// What is counted.
+    pub counters: &'a [Counter<'a>],
+    /// Takes what was counted, and lets the read go on or ends it. Not called when the read never asks the cache.
+    pub admit: &'a (dyn Fn(Result<Vec<Count>, Trouble>) -> Result<(), E> + Sync),
 }
 
 /// What an error of the source looks like while it travels to those who shared the load.
@@ -116,10 +124,41 @@ impl Coherent {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, E>>,
     {
-        match self.drive(&ask, Purpose::Answer, outage, load).await? {
+        self.read_tolled(None, ask, outage, load).await
+    }
+
+    /// As [`Coherent::read`], but passes a toll with its first look, in the same round trip.
+    ///
+    /// # Errors
+    /// As [`Coherent::read`], and that of the toll.
+    pub async fn read_tolled<E, F, Fut>(
+        &self,
+        toll: Option<Toll<'_, E>>,
+        ask: Ask<'_>,
+        outage: impl Fn(&E) -> Option<E>,
+        load: F,
+    ) -> Result<Answer, E>
+    where
+        E: Send + 'static,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Loaded, E>>,
+    {
+        match self.drive(&ask, Purpose::Answer, toll, outage, load).await? {
             Ended::Answer(answer) => Ok(*answer),
             Ended::Busy => unreachable!("only a push ends busy"),
         }
+    }
+
+    /// Counts by itself what travels with no read: one round trip.
+    ///
+    /// # Errors
+    /// When the cache did not count within its time. It may have counted all the same.
+    pub async fn count(&self, counters: &[Counter<'_>]) -> Result<Vec<Count>, Trouble> {
+        let counted = counts(self.call_all(counters.iter().map(command).collect(), Duration::MAX).await);
+        if let Err(trouble) = &counted {
+            self.lock().core.count_trouble(*trouble);
+        }
+        counted
     }
 
     /// Loads an entry and stores it, unless somebody is doing so. The same as a miss, so it can never bring back what was invalidated.
@@ -132,7 +171,7 @@ impl Coherent {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Loaded, E>>,
     {
-        match self.drive(&ask, Purpose::Push, |_| None, load).await? {
+        match self.drive(&ask, Purpose::Push, None, |_| None, load).await? {
             Ended::Answer(answer) if answer.stored => Ok(Warmed::Stored),
             Ended::Answer(_) => Ok(Warmed::NotStored),
             Ended::Busy => Ok(Warmed::Busy),
@@ -183,22 +222,43 @@ impl Coherent {
     }
 
     async fn call(&self, command: Command, budget: Duration) -> PortResult {
+        self.call_all(vec![command], budget).await.pop().unwrap_or(Err(Trouble::Garbled))
+    }
+
+    /// Sends commands in one round trip: a result for each.
+    async fn call_all(&self, commands: Vec<Command>, budget: Duration) -> Vec<PortResult> {
         match &self.port {
-            Port::Off => Err(Trouble::Off),
+            Port::Off => commands.iter().map(|_| Err(Trouble::Off)).collect(),
             Port::Valkey(valkey) => {
                 let started = Instant::now();
-                let result = valkey.call(command, budget).await;
+                let results = valkey.call_all(&commands, budget).await;
                 self.lock().core.count_round_trip(started.elapsed());
-                result
+                results
             }
             Port::Memory(memory) => {
                 let now_ms = self.times().mono_ms;
-                Ok(memory.lock().unwrap_or_else(PoisonError::into_inner).apply(command, now_ms))
+                let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+                commands.into_iter().map(|command| Ok(memory.apply(command, now_ms))).collect()
             }
         }
     }
 
-    async fn drive<E, F, Fut>(&self, ask: &Ask<'_>, purpose: Purpose, outage: impl Fn(&E) -> Option<E>, load: F) -> Result<Ended, E>
+    /// Sends a read's command together with what is counted for it.
+    async fn call_with(&self, counters: &[Counter<'_>], first: Command) -> (PortResult, Result<Vec<Count>, Trouble>) {
+        let commands = std::iter::once(first).chain(counters.iter().map(command)).collect();
+        let mut results = self.call_all(commands, Duration::MAX).await.into_iter();
+        let reply = results.next().unwrap_or(Err(Trouble::Garbled));
+        (reply, counts(results))
+    }
+
+    async fn drive<E, F, Fut>(
+        &self,
+        ask: &Ask<'_>,
+        purpose: Purpose,
+        mut toll: Option<Toll<'_, E>>,
+        outage: impl Fn(&E) -> Option<E>,
+        load: F,
+    ) -> Result<Ended, E>
     where
         E: Send + 'static,
         F: FnOnce() -> Fut,
@@ -209,7 +269,14 @@ impl Coherent {
         let (reading, mut effect, mut sleep) = self.begin(ask, purpose);
         loop {
             let event = match effect {
-                Effect::Cache(command) => Event::Replied(self.call(command, Duration::MAX).await),
+                Effect::Cache(command) => Event::Replied(match toll.take() {
+                    None => self.call(command, Duration::MAX).await,
+                    Some(toll) => {
+                        let (reply, counted) = self.call_with(toll.counters, command).await;
+                        (toll.admit)(counted)?;
+                        reply
+                    }
+                }),
                 Effect::Load => match load.take().expect("a read loads once")().await {
                     Ok(loaded) => Event::Loaded(loaded),
                     Err(error) => {
@@ -279,6 +346,21 @@ impl Coherent {
     }
 }
 
+/// The command that counts.
+fn command(counter: &Counter<'_>) -> Command {
+    let window_ms = u64::try_from(counter.window.as_millis()).unwrap_or(u64::MAX);
+    Command::Count { key: keys::counter(counter), window_ms }
+}
+
+/// What was counted, if all of it was.
+fn counts(replies: impl IntoIterator<Item = PortResult>) -> Result<Vec<Count>, Trouble> {
+    let count = |reply| match reply? {
+        Reply::Counted { count, left_ms } => Ok(Count { count, left: Duration::from_millis(left_ms) }),
+        _ => Err(Trouble::Garbled),
+    };
+    replies.into_iter().map(count).collect()
+}
+
 /// How a read or a push ended.
 enum Ended {
     Answer(Box<Answer>),
@@ -306,6 +388,12 @@ impl Drop for Reading<'_> {
                 let _ = sleeper.send(None);
             }
         }
+    }
+}
+
+impl<E> std::fmt::Debug for Toll<'_, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Toll").field("counters", &self.counters).finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::types::Scope;
+use crate::types::{Counter, Scope};
 
 /// Version of what the scripts keep in a hash beside the entries. It changes only with the scripts themselves: a floor is only worth
 /// something if every version of the program that runs at the same time raises the same one. What entries look like is versioned in
@@ -30,19 +30,29 @@ impl ScopeKeys {
     }
 }
 
+/// The key of a counter. Whom it is about stays out of it: only a hash of that is kept.
+pub(crate) fn counter(counter: &Counter<'_>) -> String {
+    format!("{{c:{}}}:{}:v{LAYOUT}", hash(counter.subject), counter.name)
+}
+
 /// Name of an entry within the hash: the schema of the bodies and the view; at most 64 bytes without spaces or line breaks.
 pub(crate) fn field(schema: u32, view: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
     if view.len() <= NAME_BYTES_MAX && view.bytes().all(plain) {
         return format!("{schema}:{view}");
     }
-    let hash = Sha256::digest(view.as_bytes());
-    let hex: String = hash[..16].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{schema}:#{hex}")
+    format!("{schema}:#{}", hash(view))
+}
+
+/// 32 hex digits.
+fn hash(text: &str) -> String {
+    Sha256::digest(text.as_bytes())[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -53,6 +63,13 @@ mod tests {
             assert!(a.entries != b.entries && a.entries != b.stale && a.stale != b.entries && a.stale != b.stale, "{other}");
         }
         assert_ne!(a.entries, ScopeKeys::of(Scope::Shared).entries);
+    }
+
+    #[test]
+    fn counters_tell_names_and_subjects_apart_and_name_nobody() {
+        let key = |name, subject| counter(&Counter { name, subject, window: Duration::from_secs(1) });
+        let keys = [key("all", "192.0.2.1"), key("all", "192.0.2.2"), key("billing", "192.0.2.1")];
+        assert!(keys.iter().all(|key| !key.contains("192.0")) && keys[0] != keys[1] && keys[0] != keys[2]);
     }
 
     #[test]

@@ -56,6 +56,12 @@
 //! entry belongs to one UTC hour of the request's clock, because views count in whole hours. The in-process tier, off by default, believes
 //! whichever of its three clocks says that more time has passed: a frozen process's monotonic clock stands still.
 //!
+//! # Counting
+//!
+//! Requests can be counted in fixed windows ([`Counter`]): one script a window, which increments and starts the window's life with its first
+//! count. [`Coherent::read_tolled`] sends them with the read's first look, so that a request costs one round trip in all. A count that is
+//! sent again because its connection broke may count twice; none is ever lost while the server lives.
+//!
 //! # Trouble
 //!
 //! A command has 30 ms, a connection 100 ms. Three errors in 10 s open a breaker for 5 s. A cache error is not a miss: nothing is opened or
@@ -81,9 +87,10 @@ mod port;
 mod stats;
 mod types;
 mod valkey;
+mod windows;
 
-pub use coherent::{Coherent, Settings};
+pub use coherent::{Coherent, Settings, Toll};
 pub use config::{Aws, Config, ConfigError, Iam, Place};
 pub use port::Filled;
 pub use stats::Counted;
-pub use types::{Answer, Ask, Entry, Loaded, Outcome, Scope, Tier, Trouble, Unacknowledged, View, Warmed};
+pub use types::{Answer, Ask, Count, Counter, Entry, Loaded, Outcome, Scope, Tier, Trouble, Unacknowledged, View, Warmed};

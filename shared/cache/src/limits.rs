@@ -28,5 +28,7 @@ pub(crate) const WAIT: Duration = Duration::from_millis(25);
 pub(crate) const WAITS_MAX: u32 = 4;
 /// Milliseconds of an hour: an entry never outlives the UTC hour in which it was made, because views count in whole hours.
 pub(crate) const HOUR_MS: i64 = 3_600_000;
+/// Windows of the memory port.
+pub(crate) const WINDOWS_MAX: usize = 10_000;
 /// Labels that the counters tell apart.
 pub(crate) const LABELS_MAX: usize = 64;

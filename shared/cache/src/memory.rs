@@ -10,6 +10,7 @@ use crate::header::Header;
 use crate::limits::{ENTRY_OVERHEAD_BYTES, LEASE_MS, LEASES_MAX, PAGES_MAX, SCOPE_BYTES_MAX, SCOPE_TTL_MS, STALE_TTL_MS};
 use crate::mutation::{Mutation, applied};
 use crate::port::{Command, Fill, Filled, Incarnation, Reply, Seen};
+use crate::windows::Windows;
 
 /// Stands where a scope has its incarnation, in hashes of copies.
 const COPIES: &str = "-";
@@ -24,6 +25,7 @@ pub(crate) struct Memory {
     uses: BTreeMap<u64, String>,
     used: u64,
     bytes: usize,
+    windows: Windows,
 }
 
 /// One key. Copies that are served while the source fails use the entries only.
@@ -56,6 +58,10 @@ impl Memory {
                 self.remove(&key);
                 self.remove(&stale_key);
                 Reply::Purged
+            }
+            Command::Count { key, window_ms } => {
+                let (count, left_ms) = self.windows.count(key, window_ms, now_ms);
+                Reply::Counted { count, left_ms }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the core asks of a cache: five commands, each one round trip, and their replies.
+//! What is asked of a cache: commands, and their replies. Several may travel together in one round trip.
 
 use bytes::Bytes;
 
@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Bump { key: String, rev: u64 },
     /// Forgets a scope.
     Purge { key: String, stale_key: String },
+    /// Counts one more in a window, which begins with its first count.
+    Count { key: String, window_ms: u64 },
 }
 
 /// What FILL stores.
@@ -45,6 +47,7 @@ pub(crate) enum Reply {
     Filled(Filled),
     Bumped,
     Purged,
+    Counted { count: u64, left_ms: u64 },
 }
 
 /// What READ saw.
@@ -105,5 +108,5 @@ impl Seen {
     }
 }
 
-/// The result of a round trip.
+/// The result of a command.
 pub(crate) type PortResult = Result<Reply, Trouble>;

@@ -15,10 +15,10 @@ const OTHER: &str = "other";
 pub struct Counted {
     /// Answers by view label, outcome and tier.
     pub answers: BTreeMap<(String, Outcome, Tier), u64>,
-    /// Answers that were negative entries of a cache.
-    pub negative: u64,
-    /// Answers whose body the client held already.
-    pub not_modified: u64,
+    /// Answers that were negative entries of a cache, by view label and tier.
+    pub negative: BTreeMap<(String, Tier), u64>,
+    /// Answers whose body the client held already, by view label and tier.
+    pub not_modified: BTreeMap<(String, Tier), u64>,
     /// Entries offered to the cache, by what it decided.
     pub fills: BTreeMap<Filled, u64>,
     /// Commands that failed, by reason.
@@ -40,8 +40,16 @@ pub struct Counted {
 /// The running counters.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counters {
-    by_label: BTreeMap<String, BTreeMap<(Outcome, Tier), u64>>,
+    by_label: BTreeMap<String, Tally>,
     counted: Counted,
+}
+
+/// The answers of one label.
+#[derive(Debug, Clone, Default)]
+struct Tally {
+    answers: BTreeMap<(Outcome, Tier), u64>,
+    negative: BTreeMap<Tier, u64>,
+    not_modified: BTreeMap<Tier, u64>,
 }
 
 impl Counters {
@@ -49,13 +57,16 @@ impl Counters {
         let known = self.by_label.contains_key(label);
         let label = if known || self.by_label.len() < LABELS_MAX { label } else { OTHER };
         if !known && !self.by_label.contains_key(label) {
-            self.by_label.insert(label.to_owned(), BTreeMap::new());
+            self.by_label.insert(label.to_owned(), Tally::default());
         }
-        if let Some(counts) = self.by_label.get_mut(label) {
-            *counts.entry((answer.outcome, answer.tier)).or_default() += 1;
+        let Some(tally) = self.by_label.get_mut(label) else { return };
+        *tally.answers.entry((answer.outcome, answer.tier)).or_default() += 1;
+        if answer.tier != Tier::Source && answer.entry.status != 200 {
+            *tally.negative.entry(answer.tier).or_default() += 1;
         }
-        self.counted.negative += u64::from(answer.tier != Tier::Source && answer.entry.status != 200);
-        self.counted.not_modified += u64::from(answer.not_modified);
+        if answer.not_modified {
+            *tally.not_modified.entry(answer.tier).or_default() += 1;
+        }
     }
 
     pub(crate) fn filled(&mut self, filled: Filled) {
@@ -78,8 +89,12 @@ impl Counters {
 
     pub(crate) fn take(&mut self, process_bytes: usize) -> Counted {
         let mut counted = std::mem::take(&mut self.counted);
-        for (label, counts) in std::mem::take(&mut self.by_label) {
-            counted.answers.extend(counts.into_iter().map(|((outcome, tier), count)| ((label.clone(), outcome, tier), count)));
+        for (label, tally) in std::mem::take(&mut self.by_label) {
+            let of =
+                |counts: BTreeMap<Tier, u64>| counts.into_iter().map(|(tier, count)| ((label.clone(), tier), count)).collect::<Vec<_>>();
+            counted.answers.extend(tally.answers.into_iter().map(|((outcome, tier), count)| ((label.clone(), outcome, tier), count)));
+            counted.negative.extend(of(tally.negative));
+            counted.not_modified.extend(of(tally.not_modified));
         }
         counted.process_bytes = process_bytes;
         counted

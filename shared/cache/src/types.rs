@@ -67,6 +67,26 @@ pub struct Ask<'a> {
     pub now_ms: i64,
 }
 
+/// A fixed window in which something is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counter<'a> {
+    /// What is counted: a word.
+    pub name: &'a str,
+    /// Whose. The cache keeps a hash of it only.
+    pub subject: &'a str,
+    /// Length of the window. It begins with its first count.
+    pub window: Duration,
+}
+
+/// What a counter says after it counted one more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// How many there were in this window, this one included.
+    pub count: u64,
+    /// Time until the window ends.
+    pub left: Duration,
+}
+
 /// An entry and how it was come by.
 #[derive(Debug, Clone)]
 pub struct Answer {

@@ -1,6 +1,6 @@
 //! The calls to the SDK, one function each: strongly consistent, metered, their errors sorted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, Get, KeysAndAttributes, PutRequest, ReturnConsumedCapacity, TransactGetItem, TransactWriteItem,
@@ -67,8 +67,8 @@ impl Table {
     /// One item.
     pub(crate) async fn get(&self, key: Item) -> Result<Option<Item>, StoreError> {
         let call = self.client.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
-        let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let output = self.metered(Operation::GetItem, result, |output| units(&output.consumed_capacity))?;
+        let sent = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+        let output = self.metered(Operation::GetItem, sent, |output| units(&output.consumed_capacity)).await?;
         Ok(output.item)
     }
 
@@ -90,8 +90,8 @@ impl Table {
             TransactGetItem::builder().get(get).build()
         });
         let call = self.client.transact_get_items().set_transact_items(Some(gets.collect()));
-        let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let output = self.metered(Operation::TransactGet, result, |output| units(output.consumed_capacity()))?;
+        let sent = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+        let output = self.metered(Operation::TransactGet, sent, |output| units(output.consumed_capacity())).await?;
         Ok(output.responses.unwrap_or_default().into_iter().map(|response| response.item).collect())
     }
 
@@ -110,8 +110,8 @@ impl Table {
             }
             let keys = KeysAndAttributes::builder().set_keys(Some(std::mem::take(&mut left))).consistent_read(true);
             let call = self.client.batch_get_item().request_items(&self.name, keys.build().expect("keys are set"));
-            let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-            let output = self.metered(Operation::BatchGet, result, |output| units(output.consumed_capacity()))?;
+            let sent = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+            let output = self.metered(Operation::BatchGet, sent, |output| units(output.consumed_capacity())).await?;
             found.extend(output.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
             left = output.unprocessed_keys.unwrap_or_default().remove(&self.name).map(|keys| keys.keys).unwrap_or_default();
         }
@@ -155,7 +155,7 @@ impl Table {
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let output = self.metered(Operation::Query, call.send().await, |output| units(&output.consumed_capacity))?;
+        let output = self.metered(Operation::Query, call.send(), |output| units(&output.consumed_capacity)).await?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
@@ -174,15 +174,15 @@ impl Table {
             .set_exclusive_start_key(start)
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
-        let output = self.metered(Operation::Other, call.send().await, |output| units(&output.consumed_capacity))?;
+        let output = self.metered(Operation::Other, call.send(), |output| units(&output.consumed_capacity)).await?;
         Ok((output.items.unwrap_or_default(), output.last_evaluated_key.filter(|key| !key.is_empty())))
     }
 
     /// A transaction. The same token within ten minutes applies it once.
     pub(crate) async fn transact_write(&self, items: Vec<TransactWriteItem>, token: &str) -> Result<(), StoreError> {
         let call = self.client.transact_write_items().set_transact_items(Some(items)).client_request_token(token);
-        let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        self.metered(Operation::TransactWrite, result, |output| units(output.consumed_capacity()))?;
+        let sent = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+        self.metered(Operation::TransactWrite, sent, |output| units(output.consumed_capacity())).await?;
         Ok(())
     }
 
@@ -206,8 +206,8 @@ impl Table {
 
     async fn batch_write_once(&self, requests: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, StoreError> {
         let call = self.client.batch_write_item().request_items(&self.name, requests);
-        let result = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
-        let output = self.metered(Operation::BatchWrite, result, |output| units(output.consumed_capacity()))?;
+        let sent = call.return_consumed_capacity(ReturnConsumedCapacity::Total).send();
+        let output = self.metered(Operation::BatchWrite, sent, |output| units(output.consumed_capacity())).await?;
         Ok(output.unprocessed_items.unwrap_or_default().remove(&self.name).unwrap_or_default())
     }
 
@@ -235,17 +235,19 @@ impl Table {
         Ok(())
     }
 
-    fn metered<O, E, R>(
+    async fn metered<O, E, R>(
         &self,
         operation: Operation,
-        result: Result<O, aws_sdk_dynamodb::error::SdkError<E, R>>,
+        sent: impl Future<Output = Result<O, aws_sdk_dynamodb::error::SdkError<E, R>>>,
         units: impl FnOnce(&O) -> f64,
     ) -> Result<O, StoreError>
     where
         E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         R: std::fmt::Debug + Send + Sync + 'static,
     {
-        self.meter.count(operation, result.as_ref().map(units).unwrap_or_default());
+        let started = Instant::now();
+        let result = sent.await;
+        self.meter.count(operation, result.as_ref().map(units).unwrap_or_default(), started.elapsed());
         result.map_err(|error| sort(operation.name(), error))
     }
 }

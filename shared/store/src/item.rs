@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
-use crate::keys::{self, BODY, COUNT, EXPIRES_AT, L1, L2, NEEDS_REFRESH, PACKED, PK, REV, SK};
+use crate::keys::{self, AT, BODY, COUNT, EXPIRES_AT, L1, L2, NEEDS_REFRESH, PACKED, PK, REV, SK};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -164,6 +164,14 @@ pub(crate) fn rev(item: &Item) -> Result<Rev, StoreError> {
             rev.parse().map(Rev).map_err(|source: std::num::ParseIntError| StoreError::malformed(sk(item), source))
         }
         _ => Err(StoreError::malformed(sk(item), "no rev")),
+    }
+}
+
+/// When a root was committed, if it says so.
+pub(crate) fn at(root: &Item) -> Option<Timestamp> {
+    match root.get(AT) {
+        Some(AttributeValue::N(ms)) => ms.parse().ok().map(Timestamp::from_ms),
+        _ => None,
     }
 }
 

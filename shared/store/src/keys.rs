@@ -24,6 +24,8 @@ pub(crate) const PACKED: &str = "packed";
 pub(crate) const REV: &str = "rev";
 /// Present on an item about which Stripe has to be asked: the table's stream selects it.
 pub(crate) const NEEDS_REFRESH: &str = "needs_refresh";
+/// Millisecond at which the root's revision was committed.
+pub(crate) const AT: &str = "at";
 /// Unix second after which the item counts as gone (TTL).
 pub(crate) const EXPIRES_AT: &str = "expires_at";
 /// A count.

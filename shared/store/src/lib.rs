@@ -30,7 +30,7 @@ pub use contacts::{Deleted, Updated};
 pub use error::{BoxError, StoreError};
 pub use export::{ContactReader, Rows, Selection};
 pub use pages::{Page, Slice};
-pub use reads::{Found, Jobs};
+pub use reads::{Found, Head, Jobs};
 pub use rebuild::Rebuilt;
 pub use save::{Save, Saved};
 pub use stripe::{Alarm, AlarmKind, Answered, Before, CatalogueAnswered, CustomerHead, Filled, Progress, Question, Reprocessed, Settled};

@@ -1,6 +1,7 @@
-//! What the table was asked and what it cost, counted where the SDK is called.
+//! What the table was asked, what it cost and how long it took, counted where the SDK is called.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Kinds of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +45,7 @@ const OPERATIONS: usize = 7;
 pub struct Meter {
     calls: [AtomicU64; OPERATIONS],
     milli_units: [AtomicU64; OPERATIONS],
+    micros: AtomicU64,
 }
 
 /// The counters at one moment, or the difference of two.
@@ -51,19 +53,21 @@ pub struct Meter {
 pub struct Reading {
     calls: [u64; OPERATIONS],
     milli_units: [u64; OPERATIONS],
+    micros: u64,
 }
 
 impl Meter {
-    pub(crate) fn count(&self, operation: Operation, units: f64) {
+    pub(crate) fn count(&self, operation: Operation, units: f64, took: Duration) {
         self.calls[operation as usize].fetch_add(1, Ordering::Relaxed);
         self.milli_units[operation as usize].fetch_add((units * 1000.0).round() as u64, Ordering::Relaxed);
+        self.micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(0), Ordering::Relaxed);
     }
 
     /// The counters now.
     #[must_use]
     pub fn read(&self) -> Reading {
         let load = |list: &[AtomicU64; OPERATIONS]| std::array::from_fn(|n| list[n].load(Ordering::Relaxed));
-        Reading { calls: load(&self.calls), milli_units: load(&self.milli_units) }
+        Reading { calls: load(&self.calls), milli_units: load(&self.milli_units), micros: self.micros.load(Ordering::Relaxed) }
     }
 }
 
@@ -72,7 +76,17 @@ impl Reading {
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let minus = |a: [u64; OPERATIONS], b: [u64; OPERATIONS]| std::array::from_fn(|n| a[n] - b[n]);
-        Self { calls: minus(self.calls, before.calls), milli_units: minus(self.milli_units, before.milli_units) }
+        Self {
+            calls: minus(self.calls, before.calls),
+            milli_units: minus(self.milli_units, before.milli_units),
+            micros: self.micros - before.micros,
+        }
+    }
+
+    /// Time that the calls took, the SDK's own retries included; calls side by side count each.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        Duration::from_micros(self.micros)
     }
 
     /// Calls of all kinds: round trips.

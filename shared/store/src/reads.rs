@@ -10,6 +10,15 @@ use crate::keys;
 use crate::writes::job_contacts;
 use crate::{StoreError, Table};
 
+/// Where a user's data stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The newest revision; 0 without an account.
+    pub rev: Rev,
+    /// When it was committed, if the root says so.
+    pub at: Option<Timestamp>,
+}
+
 /// What was read, and of which state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found<T> {
@@ -80,6 +89,15 @@ impl Table {
             }
         }
         Ok(groups)
+    }
+
+    /// Where a user's data stands: read to look behind an answer of the cache.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn head(&self, user: &UserId) -> Result<Head, StoreError> {
+        let Some(root) = self.get(item::key(user, keys::ROOT)).await? else { return Ok(Head::default()) };
+        Ok(Head { rev: item::rev(&root)?, at: item::at(&root) })
     }
 
     /// The revision of a user; 0 without an account.

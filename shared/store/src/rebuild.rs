@@ -209,7 +209,7 @@ impl Table {
         }
         let account = &counted.account;
         let last = vec![
-            put_root(self, user, read, &account.root),
+            put_root(self, user, read, &account.root, now),
             put(self, item::with_rev(user, keys::STATS, rev, &account.stats)),
             put(self, item::with_body(user, keys::BILLING, &account.root.billing)),
             put(self, item::packed(user, keys::DIRECTORY, editor.directory.encode())),

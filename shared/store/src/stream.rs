@@ -1,11 +1,11 @@
 //! What a record of the table's stream means.
 
 use billing::CustomerItem;
-use domain::{Rev, UserId};
+use domain::{Rev, Timestamp, UserId};
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::StoreError;
-use crate::keys::{self, CATALOG, CUSTOMER, EVENT, EVENTS, META, NEEDS_REFRESH, PK, PLANS, REV, ROOT, SK, STRIPE, USER};
+use crate::keys::{self, AT, CATALOG, CUSTOMER, EVENT, EVENTS, META, NEEDS_REFRESH, PK, PLANS, REV, ROOT, SK, STRIPE, USER};
 
 /// A root that was written or deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct RootChange {
     pub user: UserId,
     /// Its revision; nothing when it was deleted.
     pub rev: Option<Rev>,
+    /// When that was committed; nothing when the root does not say.
+    pub at: Option<Timestamp>,
 }
 
 /// What Stripe has to be asked for.
@@ -46,7 +48,11 @@ pub fn root_change(keys: &Item, new_image: &Item) -> Result<Option<RootChange>, 
         }
         _ => return Err(StoreError::malformed(ROOT, "its new image has no rev")),
     };
-    Ok(Some(RootChange { user, rev }))
+    let at = match new_image.get(AT) {
+        Some(AttributeValue::N(ms)) => ms.parse().ok().map(Timestamp::from_ms),
+        _ => None,
+    };
+    Ok(Some(RootChange { user, rev, at }))
 }
 
 /// Whether a record is of the plan catalogue.
@@ -97,9 +103,10 @@ mod tests {
 
     #[test]
     fn only_roots_count() {
-        let image = item(&[("rev", AttributeValue::N("7".into()))]);
+        let image = item(&[("rev", AttributeValue::N("7".into())), ("at", AttributeValue::N("1772703000000".into()))]);
         let change = root_change(&keys("USER#auth0|1", "ROOT"), &image).unwrap();
-        assert_eq!(change, Some(RootChange { user: UserId::parse("auth0|1").unwrap(), rev: Some(Rev(7)) }));
+        let at = Some(Timestamp::from_ms(1_772_703_000_000));
+        assert_eq!(change, Some(RootChange { user: UserId::parse("auth0|1").unwrap(), rev: Some(Rev(7)), at }));
         assert_eq!(root_change(&keys("USER#u", "JOB#1"), &image).unwrap(), None);
         assert_eq!(root_change(&keys("USER#u", "ROOT"), &item(&[])).unwrap().unwrap().rev, None);
     }

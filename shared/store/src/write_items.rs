@@ -1,11 +1,11 @@
 //! Parts of a transaction.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
-use domain::{GroupKey, Rev, Root, UserId};
+use domain::{GroupKey, Rev, Root, Timestamp, UserId};
 
 use crate::Table;
 use crate::item::{self, Item};
-use crate::keys::{self, COUNT, NEEDS_REFRESH, PK, REV};
+use crate::keys::{self, AT, COUNT, NEEDS_REFRESH, PK, REV};
 
 /// Puts an item, whatever was there.
 pub(crate) fn put(table: &Table, item: Item) -> TransactWriteItem {
@@ -20,9 +20,11 @@ pub(crate) fn put_new(table: &Table, item: Item) -> TransactWriteItem {
     TransactWriteItem::builder().put(put).build()
 }
 
-/// Puts the root on the condition that it is still the one that was read, or still absent.
-pub(crate) fn put_root(table: &Table, user: &UserId, read: Option<Rev>, root: &Root) -> TransactWriteItem {
-    put_if_at(table, item::with_rev(user, keys::ROOT, root.rev, root), read.map(|read| read.0))
+/// Puts the root on the condition that it is still the one that was read, or still absent; it says when.
+pub(crate) fn put_root(table: &Table, user: &UserId, read: Option<Rev>, root: &Root, now: Timestamp) -> TransactWriteItem {
+    let mut stored = item::with_rev(user, keys::ROOT, root.rev, root);
+    stored.insert(AT.to_owned(), item::number(now.ms()));
+    put_if_at(table, stored, read.map(|read| read.0))
 }
 
 /// Puts an item on the condition that the stored one still has the revision that was read, or is still absent.

@@ -1,16 +1,19 @@
-//! What tests are made of: seeds of accounts, a world that answers requests as the deployed API does, tokens, and faults of the table.
+//! What tests are made of: seeds of accounts, a watch over logs and metrics, a world that answers requests as the deployed API does, tokens, and faults of the table.
 //!
 //! A [`World`] is the gateway of `local` in process: every request becomes an API Gateway event and goes through the Lambda runtime's own
 //! conversion to the real functions, over an embedded table and a memory cache, each with its
 //! permissions in template.yaml, under a clock that stands still until it is set.
 
+mod emf;
 mod faults;
 pub mod policies;
 mod reply;
 mod seed;
 mod tokens;
+pub mod watch;
 mod world;
 
+pub use emf::metrics_of;
 pub use faults::{Call, Fault, Faults};
 pub use reply::Reply;
 pub use seed::{NOW, Seed, seed, uuid};

@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use app::{App, Clock, Downloads, KeptLetters, Parts, StripeConfig};
+use app::metrics::Metrics;
+use app::{App, Auditor, Clock, Downloads, KeptLetters, Parts, StripeConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use cache::Coherent;
+use domain::Timestamp;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use local::downloads::Shelf;
 use local::embedded::Embedded;
@@ -24,10 +26,12 @@ use crate::policies::{Policies, acting_as};
 use crate::reply::Reply;
 use crate::seed::{NOW, Seed};
 use crate::tokens::{claims_at, sign};
+use crate::watch;
 
-const TABLE: &str = "callsheets";
+pub(crate) const TABLE: &str = "callsheets";
 /// A second signing secret that worlds accept, beside the one of `local`.
 pub const OLD_WEBHOOK_SECRET: &str = "whsec_before_the_rotation";
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// Who asks unless told otherwise.
 const USER: &str = "u1";
 
@@ -41,15 +45,27 @@ pub struct World {
     feed: Feed,
     letters: Arc<KeptLetters>,
     embedded: Embedded,
+    metrics: Arc<Mutex<Vec<String>>>,
 }
 
-/// What a world has around it beside its table and cache.
-#[derive(Default)]
-struct Outside {
+/// What is about a world beside its table and cache.
+struct Around {
+    /// `on` or `off`: the contract's rate limits.
+    limits: &'static str,
+    /// One of so many hits that the auditor looks behind.
+    audited: u64,
+    /// Who gets the table's stream.
+    consumers: &'static [&'static str],
     /// A Stripe to ask.
     stripe: Option<stripe_client::Client>,
     /// Where large files go; nothing for the gateway's own shelf.
     downloads: Option<Arc<dyn Downloads>>,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self { limits: "off", audited: 0, consumers: &["on-table-stream"], stripe: None, downloads: None }
+    }
 }
 
 /// Somebody who asks.
@@ -57,6 +73,7 @@ struct Outside {
 pub struct Client<'a> {
     world: &'a World,
     authorization: Option<String>,
+    address: IpAddr,
 }
 
 impl World {
@@ -77,28 +94,41 @@ impl World {
 
     /// A world with a cache of the test's choice.
     pub async fn with_cache(cache: Coherent, seeds: &[Seed]) -> Self {
-        Self::begin(cache, Outside::default(), &["on-table-stream"], seeds).await
+        Self::build(cache, Around::default(), seeds).await
+    }
+
+    /// A world with a cache of the test's choice that keeps the contract's rate limits.
+    pub async fn with_limits(cache: Coherent, seeds: &[Seed]) -> Self {
+        Self::build(cache, Around { limits: "on", ..Around::default() }, seeds).await
+    }
+
+    /// A world with a memory cache, one of so many of whose hits the auditor looks behind.
+    pub async fn with_auditor(one_in: u64, seeds: &[Seed]) -> Self {
+        let around = Around { audited: one_in, ..Around::default() };
+        Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
     }
 
     /// A world that asks a Stripe for what its stream marks.
     pub async fn with_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
-        let outside = Outside { stripe: Some(stripe), ..Outside::default() };
-        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream", "on-stripe-refetch"], seeds).await
+        let around = Around { consumers: &["on-table-stream", "on-stripe-refetch"], stripe: Some(stripe), ..Around::default() };
+        Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
     }
 
     /// A world that has a Stripe, and asks it only when the test says so.
     pub async fn with_idle_stripe(seeds: &[Seed], stripe: stripe_client::Client) -> Self {
-        let outside = Outside { stripe: Some(stripe), ..Outside::default() };
-        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream"], seeds).await
+        let around = Around { stripe: Some(stripe), ..Around::default() };
+        Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
     }
 
     /// A world whose large files go to a place of the test's choice.
     pub async fn with_downloads(downloads: Arc<dyn Downloads>, seeds: &[Seed]) -> Self {
-        let outside = Outside { downloads: Some(downloads), ..Outside::default() };
-        Self::begin(Coherent::memory(cache::Settings::default()), outside, &["on-table-stream"], seeds).await
+        let around = Around { downloads: Some(downloads), ..Around::default() };
+        Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
     }
 
-    async fn begin(cache: Coherent, outside: Outside, consumers: &[&str], seeds: &[Seed]) -> Self {
+    async fn build(cache: Coherent, around: Around, seeds: &[Seed]) -> Self {
+        watch::start();
+        let consumers = around.consumers;
         let embedded = Embedded::memory().expect("a free port and a thread");
         let clock = Clock::frozen(NOW.parse().expect("a constant in the right form"));
         let faults = Faults::default();
@@ -110,19 +140,26 @@ impl World {
         let table = Table::with_client(aws_sdk_dynamodb::Client::from_conf(client), TABLE.to_owned());
         table.create_if_absent().await.expect("the table");
         let letters = Arc::new(KeptLetters::default());
-        let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters: letters.clone() });
+        let app = App::from_parts(Parts { table, cache, edge: edge(around.limits), clock: clock.clone(), dead_letters: letters.clone() });
+        let metrics = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&metrics);
+        let sink = move |line: &str| {
+            watch::metric_line(line);
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push(line.to_owned());
+        };
+        let app = app.with_metrics(Metrics::to("test", Arc::new(sink))).with_auditor(Auditor::one_in(around.audited));
         let shelf = Arc::new(Shelf::new("http://localhost:3000", clock.clone()).expect("a temporary folder"));
-        let app = app.with_stripe(stripe()).with_downloads(outside.downloads.unwrap_or_else(|| shelf.clone()));
-        let app = Arc::new(match outside.stripe {
+        let app = app.with_stripe(stripe()).with_downloads(around.downloads.unwrap_or_else(|| shelf.clone()));
+        let app = Arc::new(match around.stripe {
             Some(client) => app.with_stripe_client(client),
             None => app,
         });
         for (delivery, name) in deliveries.into_iter().zip(consumers) {
             let (name, handler) = local::functions::STREAM_CONSUMERS.iter().find(|(known, _)| known == name).expect("a consumer");
-            tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), *handler)));
+            tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), name, *handler)));
         }
         let gateway = Gateway::new(app).expect("every function is wired").with_shelf(shelf);
-        let world = Self { gateway, clock, faults, policies, feed, letters, embedded };
+        let world = Self { gateway, clock, faults, policies, feed, letters, embedded, metrics };
         for seed in seeds {
             world.import(seed).await;
         }
@@ -133,16 +170,12 @@ impl World {
 
     /// Imports an account. Each seed is a file of its own: ids of different users may be the same.
     pub async fn import(&self, seed: &Seed) {
-        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-        file.write_all(seed.ndjson().as_bytes()).expect("a temporary file");
-        let report = store::import::import(self.table(), file.path(), OnError::Stop, self.clock.now(), &mut Silent).await;
-        let report = report.expect("the table answers");
-        assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
+        import(self.table(), seed, self.clock.now()).await;
     }
 
     /// Puts an item in the place of another that does not decode.
     pub async fn damage(&self, pk: &str, sk: &str) {
-        let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+        let text = |text: &str| AttributeValue::S(text.to_owned());
         let put = [("pk", pk), ("sk", sk), ("body", "{")].into_iter();
         let put = put.fold(self.past_the_app().put_item().table_name(TABLE), |put, (name, value)| put.item(name, text(value)));
         put.send().await.expect("the table answers");
@@ -150,7 +183,7 @@ impl World {
 
     /// Removes an item, which the app itself never does.
     pub async fn remove(&self, pk: &str, sk: &str) {
-        let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+        let text = |text: &str| AttributeValue::S(text.to_owned());
         let delete = self.past_the_app().delete_item().table_name(TABLE).key("pk", text(pk)).key("sk", text(sk));
         delete.send().await.expect("the table answers");
     }
@@ -175,6 +208,19 @@ impl World {
     /// Waits until the stream has delivered everything.
     pub async fn settled(&self) {
         self.feed.settled().await;
+    }
+
+    /// The lines of metrics so far.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<String> {
+        self.metrics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Raises a user's revision behind the back of the app and of its stream, as if an invalidation had been lost.
+    pub async fn raise_unheard(&self, user: &str, rev: u64) {
+        let (pk, sk) = (AttributeValue::S(format!("USER#{user}")), AttributeValue::S("ROOT".to_owned()));
+        let update = self.past_the_app().update_item().table_name(TABLE).key("pk", pk).key("sk", sk).update_expression("SET rev = :rev");
+        update.expression_attribute_values(":rev", AttributeValue::N(rev.to_string())).send().await.expect("the table answers");
     }
 
     /// The app.
@@ -238,13 +284,13 @@ impl World {
     /// Somebody without a token.
     #[must_use]
     pub fn anonymous(&self) -> Client<'_> {
-        Client { world: self, authorization: None }
+        Client { world: self, authorization: None, address: LOCALHOST }
     }
 
     /// Somebody with any token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Client<'_> {
-        Client { world: self, authorization: Some(format!("Bearer {token}")) }
+        Client { world: self, authorization: Some(format!("Bearer {token}")), address: LOCALHOST }
     }
 
     /// Asks as user `u1`.
@@ -273,7 +319,21 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Fails the test if anything was written so far that must not be: by this world or by one before it.
+    fn drop(&mut self) {
+        let found = watch::found();
+        assert!(found.is_empty() || std::thread::panicking(), "{}", found.join("\n"));
+    }
+}
+
 impl Client<'_> {
+    /// Asks from another address.
+    #[must_use]
+    pub fn from(self, address: &str) -> Self {
+        Self { address: address.parse().expect("an address"), ..self }
+    }
+
     /// Asks.
     pub async fn get(&self, path: &str) -> Reply {
         self.send("GET", path, &[], b"").await
@@ -305,14 +365,23 @@ impl Client<'_> {
             web::endpoints::Lookup::Found { endpoint, .. } => endpoint.function,
             _ => "fallback",
         };
-        let answer = acting_as(function, self.world.gateway.call(request, IpAddr::V4(Ipv4Addr::LOCALHOST))).await;
+        let answer = acting_as(function, self.world.gateway.call(request, self.address)).await;
         Reply::new(format!("{method} {path}"), answer)
     }
 }
 
+/// Imports an account.
+pub(crate) async fn import(table: &Table, seed: &Seed, now: Timestamp) {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(seed.ndjson().as_bytes()).expect("a temporary file");
+    let report = store::import::import(table, file.path(), OnError::Stop, now, &mut Silent).await.expect("the table answers");
+    assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
+}
+
 /// The edge as `local` sets it up.
-fn edge() -> EdgeConfig {
+pub(crate) fn edge(limits: &str) -> EdgeConfig {
     let lookup = |variable: &str| match variable {
+        "RATE_LIMITS" => Some(limits.to_owned()),
         "JWT_SECRET" => Some(local::DEVELOPMENT_SECRET.to_owned()),
         "STAGE" => Some("test".to_owned()),
         _ => None,

@@ -1,8 +1,11 @@
 //! What all endpoints share: from the route to the last header.
 //!
-//! Order: request id, route, preflight, size and type of the body, token, handler under its deadline, error, answer.
+//! Order: request id, route, preflight, limits of the address, size and type of the body, token, limits of the user, handler under its
+//! deadline, error, answer. Size, type and token are looked at before the limits are counted, because that needs no I/O and tells whose
+//! limits there are; but an address that is beyond its limit gets 429 whatever else is wrong.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,8 +22,9 @@ use crate::endpoints::{Auth, BodyKind, CachePolicy, Endpoint, Lookup, lookup};
 use crate::error::chain;
 use crate::finish::Finish;
 use crate::json::{JSON_BYTES_MAX, is_json};
+use crate::limits::{self, Charges, Counters, Verdict};
 use crate::request::validators;
-use crate::{ApiError, ConfigError, Request, Response};
+use crate::{ApiError, Caller, ConfigError, Request, Response};
 
 /// Bytes of a body that is not JSON: Lambda's event holds no more as base64.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,6 +40,8 @@ pub struct EdgeConfig {
     /// `ALLOWED_ORIGINS`: origins separated by commas, exact or with `*.` for one label; default none.
     /// `STAGE`: outside `production` every localhost port is allowed too; unset means production.
     origins: Origins,
+    /// `RATE_LIMITS`: `on` (default) or `off`.
+    limits: bool,
 }
 
 impl EdgeConfig {
@@ -44,7 +50,12 @@ impl EdgeConfig {
     /// # Errors
     /// [`ConfigError`] naming the variable that is missing or unusable.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self { auth: AuthConfig::from_lookup(lookup)?, origins: Origins::from_lookup(lookup)? })
+        let limits = match lookup("RATE_LIMITS").as_deref() {
+            None | Some("" | "on") => true,
+            Some("off") => false,
+            Some(_) => return Err(ConfigError { variable: "RATE_LIMITS", problem: "is neither on nor off" }),
+        };
+        Ok(Self { auth: AuthConfig::from_lookup(lookup)?, origins: Origins::from_lookup(lookup)?, limits })
     }
 }
 
@@ -53,13 +64,14 @@ impl EdgeConfig {
 pub struct Edge {
     verifier: Verifier,
     pub(crate) origins: Origins,
+    limits: bool,
 }
 
 impl Edge {
     /// Prepares keys and origins.
     #[must_use]
     pub fn new(config: EdgeConfig) -> Self {
-        Self { verifier: Verifier::new(&config.auth), origins: config.origins }
+        Self { verifier: Verifier::new(&config.auth), origins: config.origins, limits: config.limits }
     }
 }
 
@@ -118,29 +130,36 @@ fn request_id(headers: &HeaderMap) -> String {
     given.filter(usable).map_or_else(|| Uuid::new_v4().to_string(), str::to_owned)
 }
 
+/// What a request meets beside itself.
+#[derive(Clone, Copy)]
+pub struct Given<'a> {
+    /// The moment of the request.
+    pub now: Timestamp,
+    /// The time that the handler has: past it the answer is 503 and the handler is dropped.
+    pub deadline: Option<Duration>,
+    /// Where requests are counted, if they are.
+    pub counters: Option<&'a dyn Counters>,
+}
+
+/// What an answer was about, among its extensions: for whoever writes metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    /// The endpoint's function; nothing when the request reached none.
+    pub function: Option<&'static str>,
+    /// What became of its limits.
+    pub limits: Verdict,
+}
+
 /// What the part before the last headers came to.
 struct Outcome {
     result: Result<Response, ApiError>,
     endpoint: Option<&'static Endpoint>,
     cookie: Option<String>,
+    charges: Arc<Charges>,
 }
 
-impl From<ApiError> for Outcome {
-    fn from(error: ApiError) -> Self {
-        Self { result: Err(error), endpoint: None, cookie: None }
-    }
-}
-
-/// Answers a request: `handler` gets it only when its route, body and token are in order.
-///
-/// `deadline` is the time that the handler has; past it the answer is 503 and the handler is dropped.
-pub async fn handle<F, Fut>(
-    edge: &Edge,
-    request: lambda_http::Request,
-    now: Timestamp,
-    deadline: Option<Duration>,
-    handler: F,
-) -> lambda_http::Response<Body>
+/// Answers a request: `handler` gets it only when its route, body and token are in order and its limits not reached.
+pub async fn handle<F, Fut>(edge: &Edge, request: lambda_http::Request, given: Given<'_>, handler: F) -> lambda_http::Response<Body>
 where
     F: FnOnce(Request) -> Fut,
     Fut: Future<Output = Result<Response, ApiError>>,
@@ -152,15 +171,24 @@ where
     {
         return answer;
     }
-    let Outcome { result, endpoint, cookie } = run(edge, request, now, deadline, handler).await;
-    let function = endpoint.map_or("", |endpoint| endpoint.function);
+    let Outcome { result, endpoint, cookie, charges } = run(edge, request, given, handler).await;
+    let function = endpoint.map(|endpoint| endpoint.function);
     let policy = endpoint.map_or(CachePolicy::NoStore, |endpoint| endpoint.cache);
-    match result.and_then(|response| finish.response(response, policy, cookie)) {
+    let mut answer = match result.and_then(|response| finish.response(response, policy, cookie)) {
         Ok(answer) => answer,
         Err(error) => {
-            log(&error, &ask.request_id, function);
+            log(&error, &ask.request_id, function.unwrap_or_default());
             finish.error(&error)
         }
+    };
+    charges.show(answer.headers_mut());
+    answer.extensions_mut().insert(Served { function, limits: charges.verdict() });
+    answer
+}
+
+impl std::fmt::Debug for Given<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Given").field("now", &self.now).field("deadline", &self.deadline).finish_non_exhaustive()
     }
 }
 
@@ -176,36 +204,80 @@ fn options(finish: &Finish<'_>, request: &lambda_http::Request) -> Option<lambda
     }
 }
 
-async fn run<F, Fut>(edge: &Edge, request: lambda_http::Request, now: Timestamp, deadline: Option<Duration>, handler: F) -> Outcome
+async fn run<F, Fut>(edge: &Edge, request: lambda_http::Request, given: Given<'_>, handler: F) -> Outcome
 where
     F: FnOnce(Request) -> Fut,
     Fut: Future<Output = Result<Response, ApiError>>,
 {
-    let request = Request::new(request, now);
-    let (endpoint, params) = match lookup(request.method(), request.path()) {
-        Lookup::Found { endpoint, params } => (endpoint, params),
-        Lookup::WrongMethod { allow } => return ApiError::MethodNotAllowed { allow }.into(),
-        Lookup::Unknown => return ApiError::PathNotFound.into(),
+    let address = limits::address(&request);
+    let request = Request::new(request, given.now);
+    let (endpoint, checked) = match lookup(request.method(), request.path()) {
+        Lookup::Found { endpoint, params } => (Some(endpoint), check(edge, endpoint, &request).map(|caller| (endpoint, params, caller))),
+        Lookup::WrongMethod { allow } => (None, Err(ApiError::MethodNotAllowed { allow })),
+        Lookup::Unknown => (None, Err(ApiError::PathNotFound)),
     };
-    let checked = check_body(endpoint, &request).and_then(|()| match endpoint.auth {
-        Auth::Public => Ok(None),
-        Auth::Bearer => edge.verifier.caller(request.header("authorization"), now).map(Some).map_err(ApiError::from),
-    });
-    let caller = match checked {
-        Ok(caller) => caller,
-        Err(error) => return Outcome { endpoint: Some(endpoint), ..error.into() },
+    let user = checked.as_ref().ok().and_then(|(.., caller)| caller.as_ref()).map(|caller| caller.user.clone());
+    let counters = given.counters.filter(|_| edge.limits);
+    let charges = match counters {
+        Some(_) => Charges::of(endpoint, request.path(), &address, user.as_ref()),
+        None => Charges::default(),
     };
+    let tab = Tab { charges: Arc::new(charges), counters };
     let over_https = request.over_https();
-    let user = caller.as_ref().map(|caller| caller.user.clone());
-    let request = request.with_params(params);
-    let request = match caller {
-        Some(caller) => request.with_caller(caller),
-        None => request,
+    let result = match checked {
+        Err(error) => tab.after(endpoint, Err(error)).await,
+        Ok((endpoint, params, caller)) => match tab.before(endpoint).await {
+            Err(error) => Err(error),
+            Ok(()) => {
+                let request = request.with_params(params).with_charges(Arc::clone(&tab.charges));
+                let request = caller.into_iter().fold(request, Request::with_caller);
+                let result = within(given.deadline, handler(request)).await;
+                tab.after(Some(endpoint), result).await
+            }
+        },
     };
-    let result = within(deadline, handler(request)).await;
     let raised = result.as_ref().ok().filter(|response| response.raised).and_then(|response| response.rev);
     let cookie = raised.zip(user).map(|(rev, user)| crate::response::rev_cookie(rev, &user, over_https));
-    Outcome { result, endpoint: Some(endpoint), cookie }
+    Outcome { result, endpoint, cookie, charges: tab.charges }
+}
+
+/// A request's windows, and where they are counted.
+struct Tab<'a> {
+    charges: Arc<Charges>,
+    counters: Option<&'a dyn Counters>,
+}
+
+impl Tab<'_> {
+    /// Counts the request, if that has not been done.
+    async fn count(&self) -> Result<(), ApiError> {
+        match (self.counters, self.charges.open()) {
+            (None, _) | (_, []) => Ok(()),
+            (Some(counters), open) => self.charges.settle(counters.count(open).await),
+        }
+    }
+
+    /// What is counted before the handler runs: everything that does not count on the way, or only afterwards.
+    async fn before(&self, endpoint: &Endpoint) -> Result<(), ApiError> {
+        if limits::counts_on_the_way(endpoint) || limits::is_signed(Some(endpoint)) { Ok(()) } else { self.count().await }
+    }
+
+    /// What is counted when the result is known: all that was not yet; of signed events only those that were refused.
+    async fn after(&self, endpoint: Option<&Endpoint>, result: Result<Response, ApiError>) -> Result<Response, ApiError> {
+        let refused = || result.as_ref().is_err_and(|error| error.status() < 500);
+        if !limits::is_signed(endpoint) || refused() {
+            self.count().await?;
+        }
+        result
+    }
+}
+
+/// Looks at body and token: whose request it is.
+fn check(edge: &Edge, endpoint: &Endpoint, request: &Request) -> Result<Option<Caller>, ApiError> {
+    check_body(endpoint, request)?;
+    match endpoint.auth {
+        Auth::Public => Ok(None),
+        Auth::Bearer => Ok(Some(edge.verifier.caller(request.header("authorization"), request.now())?)),
+    }
 }
 
 /// Refuses a body by its size and type. An empty one is left to the handler, which says what it misses.

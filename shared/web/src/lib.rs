@@ -12,6 +12,7 @@ pub mod endpoints;
 mod error;
 mod finish;
 mod json;
+pub mod limits;
 mod precondition;
 mod request;
 mod response;

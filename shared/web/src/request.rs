@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::{Rev, Timestamp, UserId};
@@ -9,6 +10,7 @@ use http::HeaderMap;
 use lambda_http::Body;
 use percent_encoding::percent_decode;
 
+use crate::limits::Charges;
 use crate::response::user_mark;
 use crate::{ApiError, IfMatch};
 
@@ -42,6 +44,7 @@ pub struct Request {
     now: Timestamp,
     params: Vec<(&'static str, String)>,
     caller: Option<Caller>,
+    charges: Arc<Charges>,
     over_https: bool,
 }
 
@@ -61,6 +64,7 @@ impl Request {
             now,
             params: Vec::new(),
             caller: None,
+            charges: Arc::default(),
         }
     }
 
@@ -69,6 +73,18 @@ impl Request {
     pub fn with_params(mut self, params: Vec<(&'static str, String)>) -> Self {
         self.params = params;
         self
+    }
+
+    /// Adds the windows that it counts in.
+    pub(crate) fn with_charges(mut self, charges: Arc<Charges>) -> Self {
+        self.charges = charges;
+        self
+    }
+
+    /// The windows that it counts in: whoever asks the cache for it counts it on the way.
+    #[must_use]
+    pub fn charges(&self) -> &Charges {
+        &self.charges
     }
 
     /// Adds who calls.

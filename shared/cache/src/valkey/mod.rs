@@ -1,4 +1,4 @@
-//! The Valkey port: each command one round trip over one multiplexed connection, bounded in time, behind a breaker.
+//! The Valkey port: commands that travel together are one round trip over one multiplexed connection, bounded in time, behind a breaker.
 
 mod breaker;
 mod connection;
@@ -11,7 +11,7 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::port::{Command, PortResult, Reply};
+use crate::port::{Command, PortResult};
 use crate::types::Trouble;
 use breaker::Breaker;
 use connection::{CONNECT, Link};
@@ -44,29 +44,28 @@ impl Valkey {
         self.breaker.is_open(Instant::now())
     }
 
-    /// Runs a command within `budget`. A connection that turns out to be dropped, as after a freeze, is replaced and the command sent
-    /// once more: every command may be repeated without harm.
-    pub(crate) async fn call(&self, command: Command, budget: Duration) -> PortResult {
+    /// Runs commands that travel together within `budget`: a result for each. A connection that turns out to be dropped, as after a freeze,
+    /// is replaced and the commands sent once more: every command may be repeated without harm.
+    pub(crate) async fn call_all(&self, commands: &[Command], budget: Duration) -> Vec<PortResult> {
         let started = Instant::now();
-        let Some(admission) = self.breaker.admit(started) else { return Err(Trouble::BreakerOpen) };
-        let mut tried = self.attempt(&command, budget).await;
+        let all = |trouble| vec![Err(trouble); commands.len()];
+        let Some(admission) = self.breaker.admit(started) else { return all(Trouble::BreakerOpen) };
+        let mut tried = self.attempt(commands, budget).await;
         if tried == Err(Tried::Dropped) {
-            tried = self.attempt(&command, budget.saturating_sub(started.elapsed())).await;
+            tried = self.attempt(commands, budget.saturating_sub(started.elapsed())).await;
         }
-        let (result, healthy) = match tried {
-            Ok(reply) => (Ok(reply), true),
-            // The server is well enough to answer.
-            Err(Tried::Refused) => (Err(Trouble::Refused), true),
+        let (results, healthy) = match tried {
+            Ok(results) => (results, true),
             // The caller was in a hurry: that says nothing about the server.
-            Err(Tried::Hurried) => return Err(Trouble::Timeout),
-            Err(Tried::Dropped) => (Err(Trouble::Unreachable), false),
-            Err(Tried::Failed(trouble)) => (Err(trouble), false),
+            Err(Tried::Hurried) => return all(Trouble::Timeout),
+            Err(Tried::Dropped) => (all(Trouble::Unreachable), false),
+            Err(Tried::Failed(trouble)) => (all(trouble), false),
         };
         admission.verdict(healthy, Instant::now());
-        result
+        results
     }
 
-    async fn attempt(&self, command: &Command, budget: Duration) -> Result<Reply, Tried> {
+    async fn attempt(&self, commands: &[Command], budget: Duration) -> Result<Vec<PortResult>, Tried> {
         let started = Instant::now();
         let (mut connection, ticket) = match self.link.get(budget.min(CONNECT)).await {
             Ok(got) => got,
@@ -74,13 +73,16 @@ impl Valkey {
             Err(trouble) => return Err(Tried::Failed(trouble)),
         };
         let limit = budget.saturating_sub(started.elapsed()).min(COMMAND);
-        let ran = tokio::time::timeout(limit, self.scripts.run(&mut connection, command)).await.unwrap_or(Err(Trouble::Timeout.into()));
-        self.link.report(ticket, ran.as_ref().err());
-        ran.map_err(|failure| match failure.trouble {
-            Trouble::Unreachable => Tried::Dropped,
-            Trouble::Refused if !failure.connection_is_bad => Tried::Refused,
-            trouble => Tried::Failed(trouble),
-        })
+        let ran = tokio::time::timeout(limit, self.scripts.run(&mut connection, commands)).await.unwrap_or(Err(Trouble::Timeout.into()));
+        let failures = || ran.iter().flatten().filter_map(|result| result.as_ref().err());
+        // One reply that makes no sense, or says that this is the wrong server, spoils the others; a mere refusal does not.
+        let spoilt = ran.as_ref().err().or_else(|| failures().find(|failure| !failure.is_refusal()));
+        self.link.report(ticket, spoilt.or_else(|| failures().next()));
+        match spoilt.map(|failure| failure.trouble) {
+            Some(Trouble::Unreachable) => Err(Tried::Dropped),
+            Some(trouble) => Err(Tried::Failed(trouble)),
+            None => Ok(ran.into_iter().flatten().map(|result| result.map_err(|failure| failure.trouble)).collect()),
+        }
     }
 }
 
@@ -91,7 +93,5 @@ enum Tried {
     Hurried,
     /// The connection had worked and does no longer.
     Dropped,
-    /// The server does not do this, but may do something else.
-    Refused,
     Failed(Trouble),
 }

@@ -51,6 +51,11 @@ impl From<&ServerError> for Failure {
 }
 
 impl Failure {
+    /// Whether the server is well and does not do this, but may do something else.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.trouble == Trouble::Refused && !self.connection_is_bad
+    }
+
     fn of_code(code: &str) -> Self {
         Self {
             trouble: Trouble::Refused,
@@ -107,6 +112,12 @@ pub(super) fn filled(value: &Value) -> Result<Reply, Failure> {
         b"entry" => Ok(Reply::Filled(Filled::BelowEntry)),
         _ => Err(Trouble::Garbled.into()),
     }
+}
+
+/// The reply to COUNT.
+pub(super) fn counted(value: Value) -> Result<Reply, Failure> {
+    let [count, left_ms] = array::<2>(value)?;
+    Ok(Reply::Counted { count: number(&count)?, left_ms: number(&left_ms)? })
 }
 
 /// A number, whichever way it is written.

@@ -1,12 +1,13 @@
 //! Commands on the wire: HMGET with TIME for a plain look, scripts for everything that decides.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{Cmd, Script, Value};
+use redis::{Cmd, Pipeline, Script, Value};
 
 use super::replies::{self, Failure};
 use crate::header::rev_text;
 use crate::limits::{ENTRY_OVERHEAD_BYTES, LEASE_MS, LEASES_MAX, PAGES_MAX, SCOPE_BYTES_MAX, SCOPE_TTL_MS, STALE_TTL_MS};
 use crate::port::{Command, Fill, Reply};
+use crate::types::Trouble;
 
 /// The scripts and their hashes.
 #[derive(Debug)]
@@ -15,12 +16,21 @@ pub(super) struct Scripts {
     open: Code,
     fill: Code,
     bump: Code,
+    count: Code,
 }
 
 #[derive(Debug)]
 struct Code {
     text: &'static str,
     sha: String,
+}
+
+/// How a script is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// By its hash, which the server knows once it has seen the text.
+    Hash,
+    Text,
 }
 
 impl Scripts {
@@ -31,78 +41,106 @@ impl Scripts {
             open: code(include_str!("scripts/open.lua")),
             fill: code(include_str!("scripts/fill.lua")),
             bump: code(include_str!("scripts/bump.lua")),
+            count: code(include_str!("scripts/count.lua")),
         }
     }
 
-    /// Runs a command: one round trip, or two when the server does not know the script yet.
-    pub(super) async fn run(&self, connection: &mut MultiplexedConnection, command: &Command) -> Result<Reply, Failure> {
-        match command {
-            Command::Read { key, field, etags } if etags.is_empty() => look(connection, key, field).await,
-            Command::Read { key, field, etags } => {
-                let arguments = |cmd: &mut Cmd| {
-                    cmd.arg(field).arg(etags);
-                };
-                replies::matched(self.read.run(connection, &[key], arguments).await)
+    /// Runs commands that travel together: one round trip, or two when the server does not know a script yet. Each has a result of its own.
+    pub(super) async fn run(
+        &self,
+        connection: &mut MultiplexedConnection,
+        commands: &[Command],
+    ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        let first: Vec<&Command> = commands.iter().collect();
+        let mut results = self.exchange(connection, &first, By::Hash).await?;
+        let unknown = |result: &Result<Reply, Failure>| result.as_ref().is_err_and(|failure| failure.unknown_script);
+        let again: Vec<usize> = (0..results.len()).filter(|at| unknown(&results[*at])).collect();
+        if !again.is_empty() {
+            let commands: Vec<&Command> = again.iter().map(|at| &commands[*at]).collect();
+            for (at, result) in again.iter().zip(self.exchange(connection, &commands, By::Text).await?) {
+                results[*at] = result;
             }
-            Command::Open { key, field, proposed } => {
-                let arguments = |cmd: &mut Cmd| {
-                    cmd.arg(proposed).arg(field).arg(LEASE_MS).arg(LEASES_MAX).arg(SCOPE_TTL_MS);
-                };
-                replies::opened(self.open.run(connection, &[key], arguments).await?)
-            }
-            Command::Fill(fill) => replies::filled(&self.fill(connection, fill).await?),
-            Command::Bump { key, rev } => {
-                let arguments = |cmd: &mut Cmd| {
-                    cmd.arg(rev_text(*rev));
-                };
-                replies::number(&self.bump.run(connection, &[key], arguments).await?).map(|_| Reply::Bumped)
+        }
+        Ok(results)
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut MultiplexedConnection,
+        commands: &[&Command],
+        by: By,
+    ) -> Result<Vec<Result<Reply, Failure>>, Failure> {
+        let mut pipeline = redis::pipe();
+        let lengths: Vec<usize> = commands.iter().map(|command| self.add(&mut pipeline, command, by)).collect();
+        let values = connection.req_packed_commands(&pipeline, 0, lengths.iter().sum()).await.map_err(Failure::from)?;
+        let mut values = values.into_iter();
+        Ok(commands.iter().zip(lengths).map(|(command, length)| reply(command, values.by_ref().take(length).collect())).collect())
+    }
+
+    /// Adds what a command is on the wire: how many replies it gets.
+    fn add(&self, pipeline: &mut Pipeline, command: &Command, by: By) -> usize {
+        let cmd = match command {
+            Command::Read { key, field, etags } if etags.is_empty() => {
+                pipeline.cmd("HMGET").arg(key).arg("i").arg("f").arg(format!("h:{field}")).arg(format!("b:{field}"));
+                pipeline.cmd("TIME");
+                return 2;
             }
             Command::Purge { key, stale_key } => {
-                let mut cmd = redis::cmd("DEL");
-                cmd.arg(key).arg(stale_key);
-                replies::number(&query(connection, &cmd).await?).map(|_| Reply::Purged)
+                pipeline.cmd("DEL").arg(key).arg(stale_key);
+                return 1;
             }
-        }
+            Command::Read { key, field, etags } => self.read.call(by, &[key]).arg(field).arg(etags).to_owned(),
+            Command::Open { key, field, proposed } => {
+                self.open.call(by, &[key]).arg(proposed).arg(field).arg(LEASE_MS).arg(LEASES_MAX).arg(SCOPE_TTL_MS).to_owned()
+            }
+            Command::Fill(fill) => self.fill(by, fill),
+            Command::Bump { key, rev } => self.bump.call(by, &[key]).arg(rev_text(*rev)).to_owned(),
+            Command::Count { key, window_ms } => self.count.call(by, &[key]).arg(window_ms).to_owned(),
+        };
+        pipeline.add_command(cmd);
+        1
     }
 
-    async fn fill(&self, connection: &mut MultiplexedConnection, fill: &Fill) -> Result<Value, Failure> {
+    fn fill(&self, by: By, fill: &Fill) -> Cmd {
         let header = fill.header.encode();
         let bytes = header.len() + fill.body.len() + 2 * fill.field.len() + ENTRY_OVERHEAD_BYTES;
         let keys: Vec<&String> = std::iter::once(&fill.key).chain(&fill.stale_key).collect();
-        let arguments = |cmd: &mut Cmd| {
-            cmd.arg(&fill.incarnation).arg(&fill.field).arg(rev_text(fill.header.rev)).arg(&header).arg(&fill.body[..]);
-            cmd.arg(if fill.page { "p" } else { "n" }).arg(bytes).arg(PAGES_MAX).arg(SCOPE_BYTES_MAX).arg(SCOPE_TTL_MS).arg(STALE_TTL_MS);
-        };
-        self.fill.run(connection, &keys, arguments).await
+        let mut cmd = self.fill.call(by, &keys);
+        cmd.arg(&fill.incarnation).arg(&fill.field).arg(rev_text(fill.header.rev)).arg(&header).arg(&fill.body[..]);
+        cmd.arg(if fill.page { "p" } else { "n" }).arg(bytes).arg(PAGES_MAX).arg(SCOPE_BYTES_MAX).arg(SCOPE_TTL_MS).arg(STALE_TTL_MS);
+        cmd
     }
 }
 
 impl Code {
-    async fn run(&self, connection: &mut MultiplexedConnection, keys: &[&String], arguments: impl Fn(&mut Cmd)) -> Result<Value, Failure> {
-        let with = |name: &str, code: &str| {
-            let mut cmd = redis::cmd(name);
-            cmd.arg(code).arg(keys.len()).arg(keys);
-            arguments(&mut cmd);
-            cmd
+    /// A call of this script, without its arguments.
+    fn call(&self, by: By, keys: &[&String]) -> Cmd {
+        let (name, code) = match by {
+            By::Hash => ("EVALSHA", self.sha.as_str()),
+            By::Text => ("EVAL", self.text),
         };
-        match query(connection, &with("EVALSHA", &self.sha)).await {
-            Err(failure) if failure.unknown_script => query(connection, &with("EVAL", self.text)).await,
-            result => result,
-        }
+        let mut cmd = redis::cmd(name);
+        cmd.arg(code).arg(keys.len()).arg(keys);
+        cmd
     }
 }
 
-/// A plain look. Both commands travel together; others that a request needs could travel with them.
-async fn look(connection: &mut MultiplexedConnection, key: &str, field: &str) -> Result<Reply, Failure> {
-    let mut pipeline = redis::pipe();
-    pipeline.cmd("HMGET").arg(key).arg("i").arg("f").arg(format!("h:{field}")).arg(format!("b:{field}"));
-    pipeline.cmd("TIME");
-    replies::looked(connection.req_packed_commands(&pipeline, 0, 2).await.map_err(Failure::from)?)
-}
-
-async fn query(connection: &mut MultiplexedConnection, cmd: &Cmd) -> Result<Value, Failure> {
-    match connection.req_packed_command(cmd).await.map_err(Failure::from)? {
-        Value::ServerError(error) => Err(Failure::from(&error)),
-        value => Ok(value),
+/// What the replies to a command mean.
+fn reply(command: &Command, mut values: Vec<Value>) -> Result<Reply, Failure> {
+    if matches!(command, Command::Read { etags, .. } if etags.is_empty()) {
+        return replies::looked(values);
+    }
+    let value = match values.pop() {
+        Some(Value::ServerError(error)) => Err(Failure::from(&error)),
+        Some(value) => Ok(value),
+        None => Err(Trouble::Garbled.into()),
+    };
+    match command {
+        Command::Read { .. } => replies::matched(value),
+        Command::Open { .. } => replies::opened(value?),
+        Command::Fill(_) => replies::filled(&value?),
+        Command::Bump { .. } => replies::number(&value?).map(|_| Reply::Bumped),
+        Command::Purge { .. } => replies::number(&value?).map(|_| Reply::Purged),
+        Command::Count { .. } => replies::counted(value?),
     }
 }

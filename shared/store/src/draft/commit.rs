@@ -55,7 +55,7 @@ impl Draft<'_> {
     /// Root and stats, on the condition that the root is still the one that was read.
     fn aggregates(&self) -> Vec<TransactWriteItem> {
         let stats = item::with_rev(self.user, keys::STATS, self.rev, &self.account.stats);
-        let mut writes = vec![put_root(self.table, self.user, self.read, &self.account.root), put(self.table, stats)];
+        let mut writes = vec![put_root(self.table, self.user, self.read, &self.account.root, self.now), put(self.table, stats)];
         if !self.exists() {
             writes.push(absent(self.table, self.user, keys::IMPORT));
         }

@@ -76,7 +76,7 @@ impl Target for Table {
         self.put_all(items.collect()).await
     }
 
-    async fn finish(&self, account: &mut Account, entries: &[Entry], _now: Timestamp) -> Result<bool, StoreError> {
+    async fn finish(&self, account: &mut Account, entries: &[Entry], now: Timestamp) -> Result<bool, StoreError> {
         let groups = account.take_group_deltas();
         let user = &account.user;
         let rows = entries.iter().map(|entry| (Key::of(entry.at, entry.id), entry.reachable));
@@ -85,7 +85,7 @@ impl Target for Table {
         items.extend(editor.changes().0.iter().map(|(number, chunk)| item::packed(user, &keys::chunk(*number), chunk.encode())));
         self.put_all(items).await?;
         let mut writes = vec![
-            put_root(self, user, None, &account.root),
+            put_root(self, user, None, &account.root, now),
             put(self, item::with_rev(user, keys::STATS, account.root.rev, &account.stats)),
             put(self, item::with_body(user, keys::BILLING, &account.root.billing)),
             delete(self, user, keys::IMPORT),

@@ -1,5 +1,6 @@
 //! The port against real servers, and against sockets that behave badly.
 
+mod counts;
 pub(super) mod fakes;
 mod faults;
 mod recovery;

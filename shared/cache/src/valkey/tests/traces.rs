@@ -14,11 +14,14 @@ use crate::memory::Memory;
 use crate::mutation::{self, Mutation};
 use crate::port::{Command, Fill, Filled, Reply};
 use crate::types::Entry;
+use crate::valkey::replies::Failure;
 use crate::valkey::scripts::Scripts;
 
 /// A time of the memory port's clock, which stands still: a trace is over before a lease ends.
 const NOW_MS: u64 = 1_700_000_000_000;
 const TRACES: u64 = 400;
+/// Length of the windows of the traces.
+const WINDOW_MS: u64 = 60_000;
 
 fn keys(trace: u64, user: u32) -> (String, String) {
     (format!("{{u:{trace}-{user}}}:v1"), format!("{{u:{trace}-{user}}}:stale:v1"))
@@ -28,7 +31,7 @@ fn keys(trace: u64, user: u32) -> (String, String) {
 fn command(rng: &mut SmallRng, trace: u64, known: &mut Vec<String>) -> Command {
     let (key, stale_key) = keys(trace, rng.random_range(0..2));
     let field = format!("1:{}", ["dashboard", "billing", "page:1", "page:2"][rng.random_range(0..4)]);
-    match rng.random_range(0..20) {
+    match rng.random_range(0..23) {
         0..5 => {
             let etags = (0..rng.random_range(0..3)).map(|_| format!("\"{}\"", rng.random_range(0..9))).collect();
             Command::Read { key: if rng.random_range(0..5) == 0 { stale_key } else { key }, field, etags }
@@ -44,7 +47,8 @@ fn command(rng: &mut SmallRng, trace: u64, known: &mut Vec<String>) -> Command {
             fill(key, field, incarnation, rev, 10, (rng.random_range(0..2) == 0).then_some(stale_key))
         }
         17..19 => Command::Bump { key, rev: if rng.random_range(0..9) == 0 { u64::MAX } else { rng.random_range(0..9) } },
-        _ => Command::Purge { key, stale_key },
+        19 => Command::Purge { key, stale_key },
+        _ => Command::Count { key: format!("{{c:{trace}-{}}}", rng.random_range(0..3)), window_ms: WINDOW_MS },
     }
 }
 
@@ -63,19 +67,27 @@ fn timeless(mut reply: Reply) -> Reply {
             header.stored_ms = 0;
         }
     }
+    if let Reply::Counted { left_ms, .. } = &mut reply {
+        // Far from either end: the window neither began anew nor ends at once.
+        *left_ms = u64::from((WINDOW_MS / 2..=WINDOW_MS).contains(left_ms));
+    }
     reply
 }
 
 async fn compare(connection: &mut MultiplexedConnection, scripts: &Scripts, commands: Vec<Command>) -> Result<(), String> {
     let mut memory = Memory::default();
     for (at, command) in commands.iter().enumerate() {
-        let real = scripts.run(connection, command).await.map(timeless);
+        let real = run(scripts, connection, command).await.map(timeless);
         let model = timeless(memory.apply(command.clone(), NOW_MS));
         if real != Ok(model.clone()) {
             return Err(format!("command {at}: {command:?}\nreal  {real:?}\nmodel {model:?}"));
         }
     }
     Ok(())
+}
+
+async fn run(scripts: &Scripts, connection: &mut MultiplexedConnection, command: &Command) -> Result<Reply, Failure> {
+    scripts.run(connection, std::slice::from_ref(command)).await?.pop().unwrap()
 }
 
 /// Compares random traces. How many ran in time to be compared, or the first difference.
@@ -142,12 +154,12 @@ async fn leases_scopes_and_copies_end_by_the_servers_clock() {
     let mut leased = Vec::new();
     for (owner, pause_ms) in [("a", 0), ("b", 0), ("b", LEASE_MS + 50)] {
         tokio::time::sleep(Duration::from_millis(pause_ms)).await;
-        let reply = scripts.run(&mut connection, &open(owner)).await.unwrap();
+        let reply = run(&scripts, &mut connection, &open(owner)).await.unwrap();
         leased.push(matches!(&reply, Reply::Opened { leased: true, incarnation } if incarnation == "a"));
     }
     assert_eq!(leased, [true, false, true]);
     let fill = fill(key.clone(), "1:x".to_owned(), "a".to_owned(), 1, 10, Some(stale_key.clone()));
-    assert_eq!(scripts.run(&mut connection, &fill).await, Ok(Reply::Filled(Filled::Stored)));
+    assert_eq!(run(&scripts, &mut connection, &fill).await, Ok(Reply::Filled(Filled::Stored)));
     for (key, ttl_ms) in [(key, SCOPE_TTL_MS), (stale_key, STALE_TTL_MS)] {
         let left_ms: u64 = redis::cmd("PTTL").arg(key).query_async(&mut connection).await.unwrap();
         assert!((ttl_ms - 30_000..=ttl_ms).contains(&left_ms), "{left_ms} of {ttl_ms}");

@@ -102,6 +102,17 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Send an event of Stripe, signed, to a running server and print the answer
+    StripeTrigger {
+        /// Its name, such as customer.subscription.deleted
+        event: String,
+        /// Whom it is about
+        #[arg(long, value_name = "ID", value_parser = user)]
+        user: UserId,
+        /// Where the server is
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000", value_parser = plain_url)]
+        url: String,
+    },
     /// Run an event of Stripe again that is in quarantine, when what was wrong is mended
     Reprocess {
         /// Stripe's id of it
@@ -161,6 +172,7 @@ impl Command {
             Self::Token { .. } => "token",
             Self::Table => "table",
             Self::Rebuild { .. } => "rebuild",
+            Self::StripeTrigger { .. } => "stripe-trigger",
             Self::Reprocess { .. } => "reprocess",
             Self::StripeBackfill { .. } => "stripe-backfill",
         }
@@ -180,6 +192,11 @@ fn url(text: &str) -> Result<String, String> {
         (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
         _ => Err("not an http:// or https:// URL".to_owned()),
     }
+}
+
+/// A server without TLS, as `local` is.
+fn plain_url(text: &str) -> Result<String, String> {
+    url(text).ok().filter(|url| url.starts_with("http://")).ok_or_else(|| "not an http:// URL".to_owned())
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

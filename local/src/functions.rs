@@ -4,6 +4,9 @@ use app::{Handler, JobHandler, StreamHandler};
 
 const HANDLERS: &[(&str, Handler)] = &[
     ("can-upload", |app, request| Box::pin(can_upload::handle(app, request))),
+    ("cancel-subscription", |app, request| Box::pin(cancel_subscription::handle(app, request))),
+    ("create-checkout-session", |app, request| Box::pin(create_checkout_session::handle(app, request))),
+    ("create-portal-session", |app, request| Box::pin(create_portal_session::handle(app, request))),
     ("delete-contact", |app, request| Box::pin(delete_contact::handle(app, request))),
     ("delete-contacts", |app, request| Box::pin(delete_contacts::handle(app, request))),
     ("delete-job", |app, request| Box::pin(delete_job::handle(app, request))),
@@ -30,6 +33,7 @@ const HANDLERS: &[(&str, Handler)] = &[
     ("save-contacts", |app, request| Box::pin(save_contacts::handle(app, request))),
     ("stripe-webhook", |app, request| Box::pin(stripe_webhook::handle(app, request))),
     ("update-contact", |app, request| Box::pin(update_contact::handle(app, request))),
+    ("update-subscription", |app, request| Box::pin(update_subscription::handle(app, request))),
     ("warm-session", |app, request| Box::pin(warm_session::handle(app, request))),
 ];
 
@@ -39,11 +43,8 @@ pub const ON_TABLE_STREAM: StreamHandler = |app, batch| Box::pin(on_table_stream
 /// The consumer of marked items: it asks Stripe.
 pub const ON_STRIPE_REFETCH: StreamHandler = |app, batch| Box::pin(on_stripe_refetch::handle(app, batch));
 
-/// The consumer that needs a Stripe to ask.
-pub const ASKS_STRIPE: &str = "on-stripe-refetch";
-
 /// The consumers of the table's stream.
-pub const STREAM_CONSUMERS: &[(&str, StreamHandler)] = &[("on-table-stream", ON_TABLE_STREAM), (ASKS_STRIPE, ON_STRIPE_REFETCH)];
+pub const STREAM_CONSUMERS: &[(&str, StreamHandler)] = &[("on-table-stream", ON_TABLE_STREAM), ("on-stripe-refetch", ON_STRIPE_REFETCH)];
 
 /// The functions that a schedule or a person invokes.
 pub const JOBS: &[(&str, JobHandler)] = &[

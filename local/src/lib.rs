@@ -3,6 +3,7 @@
 //! The tests use the same gateway, table and stream.
 
 mod billing;
+mod calls;
 mod cli;
 mod demo;
 mod docs;
@@ -19,6 +20,7 @@ mod settings;
 pub mod stream;
 pub mod table;
 mod token;
+mod trigger;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,6 +92,7 @@ async fn command(arguments: &Arguments) -> Result<(), Failure> {
             let (_running, table) = lasting_table(&shared.place(), "stripe-backfill").await?;
             billing::backfill(table, settings::clock(shared.now), *all).await
         }
+        Some(Command::StripeTrigger { event, user, url }) => trigger::trigger(event, user, url, now).await,
         Some(Command::Reprocess { event }) => {
             let (_running, table) = lasting_table(&shared.place(), "reprocess").await?;
             billing::reprocess(table, settings::clock(shared.now), event).await

@@ -12,6 +12,7 @@ use store::Table;
 use store::import::{OnError, Silent};
 use tokio::net::TcpListener;
 
+use crate::calls::Stripe;
 use crate::cli::{Server, Shared};
 use crate::downloads::Shelf;
 use crate::failure::{Failure, causes};
@@ -41,20 +42,17 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let opened = shared.place().open(&settings::lookup).map_err(|error| Failure::Usage(causes(&error)))?;
     let clock = settings::clock(shared.now);
     let database = opened.embedded.as_ref().map(|embedded| embedded.database().clone());
-    let client = settings::stripe_client()?;
-    let consumers: Vec<_> =
-        functions::STREAM_CONSUMERS.iter().filter(|(name, _)| client.is_some() || *name != functions::ASKS_STRIPE).collect();
+    let own = format!("http://{address}");
+    let calls = Stripe::start(&clock, &own).await?;
+    let consumers = functions::STREAM_CONSUMERS;
     let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
     let (feed, deliveries) = stream::stream(&opened.config.name, database, clock.clone(), &names);
     let table = opened.table(Some(&feed));
     let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
-    let shelf = Arc::new(Shelf::new(&format!("http://{address}"), clock.clone()).map_err(|error| Failure::of(&error))?);
+    let shelf = Arc::new(Shelf::new(&own, clock.clone()).map_err(|error| Failure::of(&error))?);
     let app = app.with_stripe(stripe).with_downloads(shelf.clone()).with_metrics(metrics).with_auditor(auditor);
-    let app = Arc::new(match client {
-        Some(client) => app.with_stripe_client(client),
-        None => app,
-    });
+    let app = Arc::new(app.with_stripe_client(calls.client.clone()).with_app_url(calls.app_url.clone()));
     for (delivery, (name, handler)) in deliveries.into_iter().zip(consumers) {
         tokio::spawn(delivery.run(Arc::clone(&app), name, *handler));
     }
@@ -65,7 +63,8 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     app.load().await;
     let gateway = Gateway::new(app).map_err(|error| Failure::of(&*error))?.with_shelf(shelf);
     let stop = stop_signal().map_err(|error| Failure::of(&error))?;
-    announce(&format!("http://{address}"), samples, &clock)?;
+    calls.connect(&own);
+    announce(&own, &calls, samples, &clock)?;
     server::serve(listener, gateway, stop).await;
     let _ = tokio::time::timeout(SETTLE_TIME_MAX, feed.settled()).await;
     Ok(())
@@ -108,8 +107,11 @@ async fn write_demo(table: &Table, now: Timestamp) -> Result<(), Failure> {
 }
 
 /// Says that the server is ready, and what can be asked of it.
-fn announce(url: &str, samples: bool, clock: &Clock) -> Result<(), Failure> {
+fn announce(url: &str, calls: &Stripe, samples: bool, clock: &Clock) -> Result<(), Failure> {
     let mut text = format!("listening on {url}\n");
+    if let Some(fake) = &calls.fake {
+        text.push_str(&format!("fake Stripe on {}\n", fake.url()));
+    }
     if samples {
         let user = UserId::parse(demo::USER).expect("a constant of letters");
         let token = token::token(&user, Some(demo::EMAIL), clock.now(), SAMPLE_TOKEN_TIME)?;

@@ -2,6 +2,7 @@
 
 use app::metrics::Metrics;
 use app::{Auditor, Clock, StripeConfig};
+use billing::signature::Secrets;
 use domain::Timestamp;
 use web::edge::EdgeConfig;
 
@@ -61,6 +62,15 @@ pub fn stripe_client() -> Result<Option<stripe_client::Client>, Failure> {
     }
     let config = stripe_client::Config::from_lookup(&lookup).map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(Some(stripe_client::Client::new(&config)))
+}
+
+/// The signing secrets of Stripe's events; the first one signs.
+///
+/// # Errors
+/// [`Failure::Usage`] when they cannot be used.
+pub fn webhook_secrets() -> Result<Secrets, Failure> {
+    let list = lookup("STRIPE_WEBHOOK_SECRETS").unwrap_or_default();
+    Secrets::parse(&list).map_err(|_| Failure::Usage("STRIPE_WEBHOOK_SECRETS: is no comma list of non-empty secrets".to_owned()))
 }
 
 /// The clock: the system's, or one that stands still.

@@ -43,6 +43,7 @@ async fn world() -> World {
     }
     let report = store::import::import(world.table(), file.path(), OnError::Stop, now, &mut Silent).await.unwrap();
     assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
+    world.stripe().subscribe("cus_demo", "sub_demo", "demo", "price_starter_monthly");
     world.settled().await;
     world
 }

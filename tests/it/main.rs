@@ -3,6 +3,7 @@
 
 mod audit;
 mod billing_reads;
+mod buying;
 mod cache;
 mod conformance;
 mod contact_edits;

@@ -116,6 +116,13 @@ impl Valkey {
         child
     }
 
+    /// A cache in it.
+    pub async fn cache(&self) -> cache::Coherent {
+        let url = format!("redis://{}/", self.address());
+        let lookup = |name: &str| (name == "CACHE_URL").then(|| url.clone());
+        cache::Coherent::connect(cache::Config::from_lookup(&lookup).expect("a good URL")).await
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         ([127, 0, 0, 1], self.port).into()

@@ -20,6 +20,12 @@ use people::Person;
 pub const USER: &str = "demo";
 /// Its address.
 pub const EMAIL: &str = "ines@halyard-pictures.example";
+/// The account's customer at Stripe.
+pub const CUSTOMER: &str = "cus_DemoHalyard";
+/// Its subscription.
+pub const SUBSCRIPTION: &str = "sub_DemoHalyard";
+/// What it is for.
+pub const PRICE: &str = "price_starter_monthly";
 
 const MINUTE_MS: i64 = 60_000;
 const MONTHS: u64 = 6;
@@ -61,7 +67,7 @@ struct Sheet {
 pub fn write(out: &mut impl Write, now: Timestamp) -> io::Result<()> {
     let month = start_of_month(now);
     let mut rng = SmallRng::seed_from_u64(u64::from_be_bytes(*b"callshee"));
-    line(out, &json!({"type": "user", "id": USER, "stripeCustomerId": "cus_DemoHalyard"}))?;
+    line(out, &json!({"type": "user", "id": USER, "stripeCustomerId": CUSTOMER}))?;
     line(out, &subscription(month, now, &mut rng))?;
     let productions: Vec<Uuid> = PRODUCTIONS.iter().map(|_| id(&mut rng)).collect();
     for ((name, about), id) in PRODUCTIONS.iter().zip(&productions) {
@@ -85,8 +91,8 @@ fn subscription(month: Timestamp, now: Timestamp, rng: &mut SmallRng) -> Value {
     let first = if tenth(month) <= now { month } else { start_of_month_before(month, 1) };
     let next = start_of_month(first.plus_days(31));
     json!({
-        "type": "subscription", "id": id(rng), "userId": USER, "status": "active", "priceId": "price_starter_monthly",
-        "stripeCustomerId": "cus_DemoHalyard", "stripeSubscriptionId": "sub_DemoHalyard",
+        "type": "subscription", "id": id(rng), "userId": USER, "status": "active", "priceId": PRICE,
+        "stripeCustomerId": CUSTOMER, "stripeSubscriptionId": SUBSCRIPTION,
         "currentPeriodStart": tenth(first), "currentPeriodEnd": tenth(next), "cancelAtPeriodEnd": false,
         "createdAt": start_of_month_before(month, MONTHS), "customer": {"email": EMAIL, "name": "Ines Halyard"},
     })

@@ -53,7 +53,8 @@ pub(super) struct Account {
 impl Account {
     /// An account with the catalogue's products and prices.
     pub(super) fn new(clock: Clock, url: String) -> Self {
-        let objects = objects::catalogue(clock.now().unix_seconds());
+        let now = clock.now().unix_seconds();
+        let objects = objects::catalogue(now);
         Self {
             clock,
             shape: Shape::default(),
@@ -64,7 +65,8 @@ impl Account {
             keys: HashMap::new(),
             requests: BTreeMap::new(),
             faults: VecDeque::new(),
-            numbers: 0,
+            // A fake that is started again goes on with other ids: those of before can be in a table that was kept.
+            numbers: now.unsigned_abs() * 1_000,
             outbox: Vec::new(),
         }
     }
@@ -76,7 +78,7 @@ impl Account {
     /// A new id. Later ones are greater, which Stripe does not promise.
     pub(super) fn id(&mut self, prefix: &str) -> String {
         self.numbers += 1;
-        format!("{prefix}_fake{:08}", self.numbers)
+        format!("{prefix}_fake{:014}", self.numbers)
     }
 
     /// The number in the last id.

@@ -9,16 +9,17 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rand::Rng;
 use rand::seq::SliceRandom;
 use tokio::sync::{mpsc, watch};
 
 use super::Shared;
 
-/// Deliveries of one event before it is given up.
-const DELIVERIES_MAX: u32 = 12;
-/// Pause before the second delivery; each later one is twice as long, up to [`PAUSE_MAX`].
+/// Deliveries of one event before it is given up: about a minute. Stripe goes on for three days.
+const DELIVERIES_MAX: u32 = 40;
+/// Pause before the second delivery; each later one is twice as long, up to [`PAUSE_MAX`], and up to a half shorter by chance.
 const PAUSE: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Stripe waits a little longer than this.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(15);
 
@@ -182,7 +183,8 @@ impl Shared {
     async fn deliver_again(&self, event: &str) {
         let mut pause = PAUSE;
         for _ in 1..DELIVERIES_MAX {
-            tokio::time::sleep(pause).await;
+            let part = rand::rng().random_range(0.5..1.0);
+            tokio::time::sleep(pause.mul_f64(part)).await;
             pause = (pause * 2).min(PAUSE_MAX);
             if self.deliver_once(event).await {
                 return;

@@ -19,6 +19,7 @@ mod objects;
 mod page;
 mod server;
 mod shape;
+pub mod triggers;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -108,6 +109,14 @@ impl FakeStripe {
     /// Adds or replaces an object without telling anybody.
     pub fn put(&self, object: Value) {
         self.shared.account().put(object);
+    }
+
+    /// Adds an active subscription, with its customer unless there is one, without telling anybody.
+    ///
+    /// # Panics
+    /// When the catalogue has no such price.
+    pub fn subscribe(&self, customer: &str, subscription: &str, user: &str, price: &str) -> Value {
+        self.shared.account().subscribe(customer, subscription, user, price).expect("a price of the catalogue")
     }
 
     /// Takes an object away without telling anybody.

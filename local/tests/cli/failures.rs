@@ -32,6 +32,8 @@ fn what_cannot_be_used_is_one_line_and_exit_code_2() {
         (&["table", "--dynamodb", "http://127.0.0.1:1"], "table serves a table of its own"),
         (&["stripe-backfill"], "stripe-backfill needs --data DIR or --dynamodb URL"),
         (&["stripe-backfill", "--data", data], "STRIPE_SECRET_KEY"),
+        (&["stripe-trigger", "customer.invented", "--user", "u1"], "no such event; known are checkout.session.async_payment_failed, "),
+        (&["stripe-trigger", "price.created", "--user", "u1", "--url", "https://h"], "not an http:// URL"),
         (&["reprocess", "evt_1"], "reprocess needs --data DIR or --dynamodb URL"),
         (&["import", &file, "--data", data], "cannot read"),
         (&["import", &file, "--data", &missing], "No such file or directory"),

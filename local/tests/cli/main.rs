@@ -4,6 +4,7 @@ mod failures;
 mod run;
 mod serving;
 mod stack;
+mod stripe;
 mod valkey;
 
 use std::io::{BufRead, BufReader};
@@ -29,7 +30,8 @@ fn lines() -> String {
 fn help_names_every_command_and_option() {
     let output = local(&["--help"]);
     assert!(output.status.success());
-    for word in ["import", "token", "table", "rebuild", "--port", "--data", "--cache", "--dynamodb", "--now", "--no-demo"] {
+    for word in ["import", "token", "table", "rebuild", "stripe-trigger", "--port", "--data", "--cache", "--dynamodb", "--now", "--no-demo"]
+    {
         assert!(text(&output.stdout).contains(word), "{word}");
     }
 }

@@ -11,7 +11,17 @@ use serde_json::Value;
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
     command.args(arguments).stdin(Stdio::null());
-    for variable in ["JWT_SECRET", "JWT_ISSUER", "STAGE", "ALLOWED_ORIGINS", "TABLE_NAME", "LOG_LEVEL", "CACHE_URL"] {
+    for variable in [
+        "JWT_SECRET",
+        "JWT_ISSUER",
+        "STAGE",
+        "ALLOWED_ORIGINS",
+        "TABLE_NAME",
+        "LOG_LEVEL",
+        "CACHE_URL",
+        "STRIPE_SECRET_KEY",
+        "STRIPE_WEBHOOK_SECRETS",
+    ] {
         command.env_remove(variable);
     }
     command
@@ -68,9 +78,18 @@ impl Serving {
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n",
             self.address
         ));
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, serde_json::from_str(body).unwrap_or_default())
+        answer_of(&answer)
+    }
+
+    /// Sends JSON to this server, or to another of the same process.
+    pub fn post(&self, address: &str, path: &str, token: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        answer_of(&text(&raw_bytes(address, request.as_bytes())))
     }
 
     /// Sends bytes and reads until the server closes.
@@ -80,12 +99,7 @@ impl Serving {
 
     /// The same with an answer that may be no text.
     pub fn raw_bytes(&self, request: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(&self.address).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-        stream.write_all(request).expect("it reads");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("an answer");
-        answer
+        raw_bytes(&self.address, request)
     }
 
     /// Sends a signal; the exit code.
@@ -101,4 +115,20 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn raw_bytes(address: &str, request: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    stream.write_all(request).expect("it reads");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    answer
+}
+
+/// Status and JSON of an answer.
+fn answer_of(answer: &str) -> (u16, Value) {
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, serde_json::from_str(body).unwrap_or_default())
 }

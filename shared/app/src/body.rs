@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use domain::{JobId, Timestamp};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Serialize)]
 struct Data<'a, T> {
@@ -70,6 +70,18 @@ pub fn contacts_saved(job: JobId, contacts: u64) -> Bytes {
 #[must_use]
 pub fn contacts_deleted(contacts: u64) -> Bytes {
     data(&json!({"deleted": contacts}))
+}
+
+/// `{"success": true, "url": ..}`.
+#[must_use]
+pub fn url(url: &str) -> Bytes {
+    encode(&json!({"success": true, "url": url}))
+}
+
+/// `{"success": true, "subscription": {..}}`.
+#[must_use]
+pub fn subscription(object: &Value) -> Bytes {
+    encode(&json!({"success": true, "subscription": object}))
 }
 
 /// The body of `GET /`.

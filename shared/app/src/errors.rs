@@ -1,6 +1,7 @@
 //! From a layer's errors to what the client is told.
 
 use store::StoreError;
+use stripe_client::StripeError;
 use web::ApiError;
 
 /// Seconds after which a client may try again when the table was too busy.
@@ -15,4 +16,16 @@ pub(crate) fn of_store(error: StoreError) -> ApiError {
         StoreError::AccountDeleted => ApiError::UserNotFound,
         StoreError::Malformed { .. } => ApiError::Internal(error.into()),
     }
+}
+
+/// Seconds after which a client may try again when Stripe says nothing about it: by then its breaker lets somebody try.
+const STRIPE_RETRY_AFTER_S: u64 = 5;
+
+/// What a failed call to Stripe means for the client. What Stripe refuses we should not have asked for.
+pub(crate) fn of_stripe(error: StripeError) -> ApiError {
+    if !error.is_transient() {
+        return ApiError::Internal(error.into());
+    }
+    let retry_after_s = error.retry_after().map_or(STRIPE_RETRY_AFTER_S, |wait| wait.as_secs() + 1);
+    ApiError::Unavailable { retry_after_s, source: error.into() }
 }

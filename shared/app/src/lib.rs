@@ -6,8 +6,10 @@
 #![recursion_limit = "256"]
 
 mod audit;
+mod billing_ids;
 mod billing_reads;
 pub mod body;
+mod buying;
 mod cached;
 mod clock;
 mod config;
@@ -28,6 +30,7 @@ mod reads;
 mod serve;
 mod stream;
 mod stripe;
+mod subscriptions;
 mod warm;
 mod writes;
 
@@ -39,6 +42,8 @@ use store::Table;
 use web::edge::{Edge, EdgeConfig};
 
 pub use audit::Auditor;
+pub use billing_ids::{PriceRequest, SubscriptionRequest};
+pub use buying::{AppUrl, Checkout};
 pub use clock::Clock;
 pub use config::Config;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
@@ -49,11 +54,12 @@ pub use query::{ContactsQuery, JobsQuery, SaveRequest};
 pub use reads::Seen;
 pub use serve::{
     Handled, Handler, JobHandler, StreamHandler, consume, consume_with_stripe, publish_keys, respond, run_job, run_job_with_stripe, serve,
-    serve_exports, serve_webhook, take_stream,
+    serve_billing, serve_exports, serve_webhook, take_stream,
 };
 pub use store::Reprocessed;
 pub use stream::StreamBatch;
 pub use stripe::{Backfill, Backfilled, Job, Reconciled, StripeConfig, live_mode};
+pub use subscriptions::ChangedSubscription;
 pub use web::BoxError;
 pub use writes::{DeletedContacts, SavedContacts};
 
@@ -88,6 +94,7 @@ pub struct App {
     dead_letters: Arc<dyn DeadLetters>,
     stripe: Option<StripeConfig>,
     stripe_client: Option<stripe_client::Client>,
+    app_url: Option<AppUrl>,
     stripe_live: bool,
     downloads: Option<Arc<dyn Downloads>>,
     metrics: Metrics,
@@ -111,6 +118,7 @@ impl App {
             dead_letters,
             stripe: None,
             stripe_client: None,
+            app_url: None,
             stripe_live: false,
             downloads: None,
             metrics: Metrics::off(),
@@ -176,6 +184,12 @@ impl App {
     #[must_use]
     pub fn with_stripe_client(self, client: stripe_client::Client) -> Self {
         Self { stripe_client: Some(client), ..self }
+    }
+
+    /// Sends browsers back to the app.
+    #[must_use]
+    pub fn with_app_url(self, url: AppUrl) -> Self {
+        Self { app_url: Some(url), ..self }
     }
 
     /// Stripe, where it is called.

@@ -18,7 +18,7 @@ use web::{ApiError, BoxError, Request, Response};
 
 use crate::limits::InCache;
 use crate::metrics::{Ended, Observed};
-use crate::{App, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig, logs};
+use crate::{App, AppUrl, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig, logs};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -60,6 +60,20 @@ pub fn serve_webhook(handler: Handler) -> Result<(), BoxError> {
 /// As [`serve`].
 pub fn serve_exports(downloads: Arc<dyn Downloads>, handler: Handler) -> Result<(), BoxError> {
     run(async move { answer(App::start(Config::from_env()?).await?.with_downloads(downloads), handler).await })
+}
+
+/// Runs an HTTP function that calls Stripe until the environment ends. Without a usable key, or without the app's address, it does not
+/// start.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_billing(handler: Handler) -> Result<(), BoxError> {
+    run(async move {
+        let lookup = |name: &str| std::env::var(name).ok();
+        let (stripe, url) = (stripe_client::Config::from_lookup(&lookup)?, AppUrl::from_lookup(&lookup)?);
+        let app = App::start(Config::from_env()?).await?;
+        answer(app.with_stripe_client(stripe_client::Client::new(&stripe)).with_app_url(url), handler).await
+    })
 }
 
 async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {

@@ -40,6 +40,8 @@ pub(crate) const IMPORT: &str = "IMPORT";
 pub(crate) const BILLING: &str = "BILLING";
 /// What a user's billing state is computed from.
 pub(crate) const SOURCES: &str = "BILLING#SOURCES";
+/// The customer of Stripe that a user buys as.
+pub(crate) const CHOSEN_CUSTOMER: &str = "BILLING#CUSTOMER";
 /// A Stripe customer's head.
 pub(crate) const META: &str = "META";
 /// What is left of a handled event.

@@ -5,6 +5,7 @@
 
 mod calls;
 mod contacts;
+mod customers;
 mod directory;
 mod draft;
 mod error;
@@ -27,6 +28,7 @@ mod write_items;
 mod writes;
 
 pub use contacts::{Deleted, Updated};
+pub use customers::{Buyer, OwnSubscription};
 pub use error::{BoxError, StoreError};
 pub use export::{ContactReader, Rows, Selection};
 pub use pages::{Page, Slice};

@@ -6,6 +6,7 @@
 
 mod emf;
 mod faults;
+mod online;
 pub mod policies;
 mod reply;
 mod seed;
@@ -15,6 +16,7 @@ mod world;
 
 pub use emf::metrics_of;
 pub use faults::{Call, Fault, Faults};
+pub use online::Online;
 pub use reply::Reply;
 pub use seed::{NOW, Seed, seed, uuid};
 pub use tokens::{claims, sign, sign_as, sign_with, unsigned};

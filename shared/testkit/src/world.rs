@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use app::metrics::Metrics;
-use app::{App, Auditor, Clock, Downloads, KeptLetters, Parts, StripeConfig};
+use app::{App, AppUrl, Auditor, Clock, Downloads, KeptLetters, Parts, StripeConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
 use cache::Coherent;
@@ -13,6 +14,7 @@ use domain::Timestamp;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use local::downloads::Shelf;
 use local::embedded::Embedded;
+use local::fake_stripe::FakeStripe;
 use local::gateway::Gateway;
 use local::stream::Feed;
 use serde_json::Value;
@@ -22,6 +24,7 @@ use store::{Table, TableConfig};
 use web::edge::EdgeConfig;
 
 use crate::faults::Faults;
+use crate::online::Online;
 use crate::policies::{Policies, acting_as};
 use crate::reply::Reply;
 use crate::seed::{NOW, Seed};
@@ -29,6 +32,8 @@ use crate::tokens::{claims_at, sign};
 use crate::watch;
 
 pub(crate) const TABLE: &str = "callsheets";
+/// Where the worlds' app is.
+const APP_URL: &str = "https://app.example.test";
 /// A second signing secret that worlds accept, beside the one of `local`.
 pub const OLD_WEBHOOK_SECRET: &str = "whsec_before_the_rotation";
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -46,6 +51,7 @@ pub struct World {
     letters: Arc<KeptLetters>,
     embedded: Embedded,
     metrics: Arc<Mutex<Vec<String>>>,
+    stripe: FakeStripe,
 }
 
 /// What is about a world beside its table and cache.
@@ -149,17 +155,17 @@ impl World {
         };
         let app = app.with_metrics(Metrics::to("test", Arc::new(sink))).with_auditor(Auditor::one_in(around.audited));
         let shelf = Arc::new(Shelf::new("http://localhost:3000", clock.clone()).expect("a temporary folder"));
-        let app = app.with_stripe(stripe()).with_downloads(around.downloads.unwrap_or_else(|| shelf.clone()));
-        let app = Arc::new(match around.stripe {
-            Some(client) => app.with_stripe_client(client),
-            None => app,
-        });
+        let stripe = FakeStripe::start(clock.clone()).await.expect("a free port");
+        let url = AppUrl::from_lookup(&|_| Some(APP_URL.to_owned())).expect("a constant in the right form");
+        let calls = around.stripe.unwrap_or_else(|| client_of(&stripe));
+        let app = app.with_stripe(webhook()).with_downloads(around.downloads.unwrap_or_else(|| shelf.clone()));
+        let app = Arc::new(app.with_stripe_client(calls).with_app_url(url));
         for (delivery, name) in deliveries.into_iter().zip(consumers) {
             let (name, handler) = local::functions::STREAM_CONSUMERS.iter().find(|(known, _)| known == name).expect("a consumer");
             tokio::spawn(acting_as(name, delivery.run(Arc::clone(&app), name, *handler)));
         }
         let gateway = Gateway::new(app).expect("every function is wired").with_shelf(shelf);
-        let world = Self { gateway, clock, faults, policies, feed, letters, embedded, metrics };
+        let world = Self { gateway, clock, faults, policies, feed, letters, embedded, metrics, stripe };
         for seed in seeds {
             world.import(seed).await;
         }
@@ -253,6 +259,23 @@ impl World {
         &self.faults
     }
 
+    /// Stripe, as this world has it. Its events reach nobody before [`World::online`].
+    #[must_use]
+    pub fn stripe(&self) -> &FakeStripe {
+        &self.stripe
+    }
+
+    /// Serves over HTTP, so that Stripe's events come in.
+    pub async fn online(&self) -> Online<'_> {
+        Online::of(self, self.gateway.clone()).await
+    }
+
+    /// What a recount of a user finds wrong.
+    pub async fn drift(&self, user: &str) -> Vec<String> {
+        let user = domain::UserId::parse(user).expect("a good id");
+        self.table().rebuild(&user, self.clock.now()).await.expect("the table answers").differences
+    }
+
     /// What the stream's consumer rejected.
     #[must_use]
     pub fn letters(&self) -> &KeptLetters {
@@ -279,6 +302,11 @@ impl World {
     #[must_use]
     pub fn as_user(&self, user: &str) -> Client<'_> {
         self.with_token(&sign(&claims_at(user, self.clock.now())))
+    }
+
+    /// The header of a user's good token.
+    pub(crate) fn authorization(&self, user: &str) -> String {
+        format!("Bearer {}", sign(&claims_at(user, self.clock.now())))
     }
 
     /// Somebody without a token.
@@ -390,9 +418,21 @@ pub(crate) fn edge(limits: &str) -> EdgeConfig {
 }
 
 /// Two signing secrets, as while one is rotated.
-fn stripe() -> StripeConfig {
+fn webhook() -> StripeConfig {
     let lookup = |variable: &str| {
         (variable == "STRIPE_WEBHOOK_SECRETS").then(|| format!("{OLD_WEBHOOK_SECRET}, {}", local::DEVELOPMENT_WEBHOOK_SECRET))
     };
     StripeConfig::from_lookup(&lookup).expect("constants in the right form")
+}
+
+/// A client that does not wait as long as one of a function does.
+fn client_of(stripe: &FakeStripe) -> stripe_client::Client {
+    let lookup = |variable: &str| match variable {
+        "STRIPE_SECRET_KEY" => Some("sk_test_of_the_worlds".to_owned()),
+        "STRIPE_API_URL" => Some(stripe.url()),
+        "STAGE" => Some("test".to_owned()),
+        _ => None,
+    };
+    let config = stripe_client::Config::from_lookup(&lookup).expect("constants in the right form");
+    stripe_client::Client::new(&config.with_times(Duration::from_secs(5), Duration::from_millis(5)))
 }

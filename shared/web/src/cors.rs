@@ -6,9 +6,9 @@ use http::header::{self, HeaderValue};
 use crate::ConfigError;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// DOMAIN section 13, and the conditional headers and `X-Rev` of the contract.
+/// DOMAIN section 13, the conditional headers and `X-Rev` of the contract, and the key of a wish that is sent twice.
 const REQUEST_HEADERS: &str = "Content-Type, Authorization, X-Requested-With, Accept, Origin, Cache-Control, Pragma, Expires, X-Timestamp, \
-     If-None-Match, If-Match, X-Rev, X-Request-Id";
+     If-None-Match, If-Match, X-Rev, X-Request-Id, Idempotency-Key";
 const RESPONSE_HEADERS: &str = "X-Request-Id, X-Rev, ETag, Cache-Status, Age, Server-Timing, RateLimit-Limit, RateLimit-Remaining, \
      RateLimit-Reset, Retry-After, X-Next-Cursor, Content-Disposition, Allow";
 
@@ -46,7 +46,7 @@ impl Origins {
         Ok(origins)
     }
 
-    fn allow(&self, origin: &str) -> bool {
+    pub(crate) fn allow(&self, origin: &str) -> bool {
         let label = |(scheme, host): &(String, String)| {
             let label = origin.strip_prefix(scheme.as_str()).and_then(|rest| rest.strip_suffix(host.as_str()));
             label.is_some_and(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))

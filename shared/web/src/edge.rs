@@ -89,6 +89,12 @@ impl Edge {
         self.needs_keys() && self.verifier.caller(authorization, now) == Err(Refusal::UnknownKey)
     }
 
+    /// Whether a page of this origin may call.
+    #[must_use]
+    pub fn allows(&self, origin: &str) -> bool {
+        self.origins.allow(origin)
+    }
+
     /// Replaces the keys of the identity provider.
     pub fn set_keys(&self, keys: KeySet) {
         self.verifier.set_keys(keys);
@@ -223,13 +229,14 @@ where
         None => Charges::default(),
     };
     let tab = Tab { charges: Arc::new(charges), counters };
+    let deadline = given.deadline.map(|time| Instant::now() + time);
     let over_https = request.over_https();
     let result = match checked {
         Err(error) => tab.after(endpoint, Err(error)).await,
         Ok((endpoint, params, caller)) => match tab.before(endpoint).await {
             Err(error) => Err(error),
             Ok(()) => {
-                let request = request.with_params(params).with_charges(Arc::clone(&tab.charges));
+                let request = request.with_params(params).with_charges(Arc::clone(&tab.charges)).with_deadline(deadline);
                 let request = caller.into_iter().fold(request, Request::with_caller);
                 let result = within(given.deadline, handler(request)).await;
                 tab.after(Some(endpoint), result).await

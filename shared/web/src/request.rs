@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use domain::{Rev, Timestamp, UserId};
@@ -46,6 +47,7 @@ pub struct Request {
     caller: Option<Caller>,
     charges: Arc<Charges>,
     over_https: bool,
+    deadline: Option<Instant>,
 }
 
 impl Request {
@@ -65,7 +67,21 @@ impl Request {
             params: Vec::new(),
             caller: None,
             charges: Arc::default(),
+            deadline: None,
         }
+    }
+
+    /// Adds until when there is time for it.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Until when there is time; nothing when nobody stops the handler.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Adds what the route's template named.

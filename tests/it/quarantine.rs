@@ -4,18 +4,19 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use testkit::policies::acting_as;
 use testkit::{Fault, World, seed};
 
 use super::stripe::{NOW, deliver, deliver_surely, drift, event, pro, rev, subscription};
 
 /// What the ops function answers.
-async fn reprocess(world: &World, id: &str) -> Value {
+pub(super) async fn reprocess(world: &World, id: &str) -> Value {
     try_reprocess(world, id).await.unwrap()
 }
 
 async fn try_reprocess(world: &World, id: &str) -> Result<Value, app::BoxError> {
     let (_, handler) = local::functions::JOBS.iter().find(|(name, _)| *name == "reprocess-event").unwrap();
-    handler(world.app(), json!({"eventId": id}), Instant::now() + Duration::from_secs(30)).await
+    acting_as("reprocess-event", handler(world.app(), json!({"eventId": id}), Instant::now() + Duration::from_secs(30))).await
 }
 
 /// A world in which an event of `u1` is in quarantine, as its customer is another user's; the link is gone since.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::generate::{self, Generated};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Contacts of the small account: its jobs fill the feed, as those of the large one do.
 const SMALL: u64 = 100;
@@ -67,10 +67,10 @@ pub async fn run(contacts: u64) -> Result<()> {
 
 /// Figures that are worse than they must be.
 #[derive(Default)]
-struct Targets(Vec<String>);
+pub(crate) struct Targets(Vec<String>);
 
 impl Targets {
-    fn at_most(&mut self, what: &str, is: f64, most: f64) {
+    pub(crate) fn at_most(&mut self, what: &str, is: f64, most: f64) {
         if is > most {
             self.0.push(format!("{what}: {is:.2}, at most {most}"));
         }
@@ -82,14 +82,14 @@ impl Targets {
         }
     }
 
-    fn result(self) -> Result<()> {
+    pub(crate) fn result(self) -> Result<()> {
         if self.0.is_empty() { Ok(()) } else { Err(format!("targets missed: {}", self.0.join("; ")).into()) }
     }
 }
 
 /// An import and its speed.
-struct Loaded {
-    account: Generated,
+pub(crate) struct Loaded {
+    pub(crate) account: Generated,
     seconds: f64,
     per_second: f64,
     /// What writing the halves of the lines took.
@@ -97,7 +97,7 @@ struct Loaded {
     second: Spent,
 }
 
-async fn load(table: &Table, folder: &Path, user: &str, contacts: u64) -> Result<Loaded> {
+pub(crate) async fn load(table: &Table, folder: &Path, user: &str, contacts: u64) -> Result<Loaded> {
     let path = folder.join(format!("{user}.ndjson"));
     let account = generate::write(&path, user, contacts)?;
     let mut clock = Clock::default();
@@ -198,7 +198,7 @@ fn contact(job_id: JobId, at: Timestamp) -> Contact {
 }
 
 /// The most memory that this process has had, in megabytes.
-fn memory_peak_mb() -> Result<f64> {
+pub(crate) fn memory_peak_mb() -> Result<f64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
     Ok(line.trim().trim_end_matches(" kB").trim().parse::<f64>()? / 1024.0)

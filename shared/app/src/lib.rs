@@ -13,7 +13,9 @@ mod buying;
 mod cached;
 mod clock;
 mod config;
+mod contact_book;
 pub mod contact_edits;
+mod contacts_query;
 mod dead_letters;
 mod errors;
 mod export;
@@ -27,6 +29,7 @@ mod pages;
 mod plans;
 mod query;
 mod reads;
+mod search;
 mod serve;
 mod stream;
 mod stripe;
@@ -34,9 +37,10 @@ mod subscriptions;
 mod warm;
 mod writes;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
+use book::Shelf;
 use cache::Coherent;
 use store::Table;
 use web::edge::{Edge, EdgeConfig};
@@ -46,11 +50,12 @@ pub use billing_ids::{PriceRequest, SubscriptionRequest};
 pub use buying::{AppUrl, Checkout};
 pub use clock::Clock;
 pub use config::Config;
+pub use contacts_query::ContactsQuery;
 pub use dead_letters::{DeadLetters, KeptLetters, Letter};
 pub use export::{Download, Downloads, LINK_LIFE};
 pub use export_query::ExportQuery;
 pub use keys::{KeySource, Refreshed};
-pub use query::{ContactsQuery, JobsQuery, SaveRequest};
+pub use query::{JobsQuery, SaveRequest};
 pub use reads::Seen;
 pub use serve::{
     Handled, Handler, JobHandler, StreamHandler, consume, consume_with_stripe, publish_keys, respond, run_job, run_job_with_stripe, serve,
@@ -63,6 +68,7 @@ pub use subscriptions::ChangedSubscription;
 pub use web::BoxError;
 pub use writes::{DeletedContacts, SavedContacts};
 
+use contact_book::SHELF_BYTES_MAX;
 use keys::LastAsked;
 use metrics::Metrics;
 use plans::PlansCell;
@@ -101,6 +107,7 @@ pub struct App {
     auditor: Auditor,
     /// Whether it has answered before.
     warm: AtomicBool,
+    shelf: Mutex<Shelf>,
 }
 
 impl App {
@@ -124,6 +131,7 @@ impl App {
             metrics: Metrics::off(),
             auditor: Auditor::one_in(0),
             warm: AtomicBool::new(false),
+            shelf: Mutex::new(Shelf::new(SHELF_BYTES_MAX)),
         }
     }
 
@@ -208,6 +216,11 @@ impl App {
     #[must_use]
     pub fn cache(&self) -> &Coherent {
         &self.cache
+    }
+
+    /// Empties what this process keeps of contact books, as a new process begins.
+    pub fn forget_buckets(&self) {
+        self.with_shelf(|shelf| *shelf = Shelf::new(SHELF_BYTES_MAX));
     }
 
     /// The clock.

@@ -5,8 +5,10 @@ use domain::{Contact, ContactId, Job, JobId, Plans, Root, Stats, Timestamp, User
 use web::{ApiError, Caller, Request, Response};
 
 use crate::cached::{CONTACT, JOB, Loaded, View};
+use crate::contacts_query::ContactsQuery;
 use crate::errors::of_store;
-use crate::query::{ContactsQuery, JobsQuery};
+use crate::pages::Listing;
+use crate::query::JobsQuery;
 use crate::{App, body};
 
 /// What a view of the root is computed from.
@@ -141,15 +143,16 @@ impl App {
     /// Shows a page of contacts, or the bare array of v1.
     ///
     /// # Errors
-    /// `404` when the caller has no such job; else as [`App::show_root`].
+    /// `404` when the caller has no such job; `422` when a search would go over more than 200,000 contacts; else as [`App::show_root`].
     pub async fn show_contacts(&self, request: &Request, query: &ContactsQuery) -> Result<Response, ApiError> {
         let user = &Caller::of(request)?.user;
         self.cached(request, View::page(query.view()), || async {
-            let found = self.table.contact_page(user, query.job, query.slice, query.limit).await.map_err(of_store)?;
+            let Some(slice) = query.table_slice() else { return Box::pin(self.search(user, query)).await };
+            let found = self.table.contact_page(user, query.job, slice, query.limit).await.map_err(of_store)?;
             alive(found.deleted_at)?;
-            Ok(match &found.value {
+            Ok(match found.value.map(Listing::from) {
                 None => Loaded::missing(found.rev, JOB),
-                Some(page) => Loaded::new(found.rev, crate::pages::contacts(user, query, page)).cacheable(found.settled),
+                Some(listing) => Loaded::new(found.rev, crate::pages::contacts(user, query, &listing)).cacheable(found.settled),
             })
         })
         .await

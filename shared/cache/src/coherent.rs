@@ -1,5 +1,7 @@
 //! The cache as the rest of the program sees it: drives the core, one lock and no await at a time.
 
+mod blobs;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;

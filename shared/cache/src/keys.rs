@@ -35,6 +35,11 @@ pub(crate) fn counter(counter: &Counter<'_>) -> String {
     format!("{{c:{}}}:{}:v{LAYOUT}", hash(counter.subject), counter.name)
 }
 
+/// Key of a user's blob: under the same hash tag as the user's other keys, so one command may ask for many.
+pub(crate) fn blob_key(user: &str, name: &str) -> String {
+    format!("{{u:{user}}}:blob:{name}")
+}
+
 /// Name of an entry within the hash: the schema of the bodies and the view; at most 64 bytes without spaces or line breaks.
 pub(crate) fn field(schema: u32, view: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b":._-".contains(&byte);
@@ -60,6 +65,8 @@ mod tests {
         let a = ScopeKeys::of(Scope::User("a"));
         for other in ["a}:stale", "b", "a}", "{a", ""] {
             let b = ScopeKeys::of(Scope::User(other));
+            let (own, others) = (blob_key("a", "n"), blob_key(other, "n"));
+            assert!(own != others && ![&a.entries, &a.stale, &b.entries, &b.stale].contains(&&own), "{other}");
             assert!(a.entries != b.entries && a.entries != b.stale && a.stale != b.entries && a.stale != b.stale, "{other}");
         }
         assert_ne!(a.entries, ScopeKeys::of(Scope::Shared).entries);

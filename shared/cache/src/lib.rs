@@ -42,6 +42,12 @@
 //! BUMP is idempotent and may come in any order, so it is sent twice: by the writer before it answers, within a small budget, and by the
 //! table's stream until it is acknowledged. Correctness never depends on a lease, a clock or a connection.
 //!
+//! # Blobs
+//!
+//! Beside the entries of a scope, a user has **blobs**: bytes whose name says what they are, version included, so that what lies under a name
+//! never changes. They need no floor: a slow writer writes what a fast one wrote. They are plain keys with a time to live
+//! ([`Coherent::blobs`], [`Coherent::keep_blobs`]); readers check that the bytes are what the name says, and a missing one is no error.
+//!
 //! # What keeps the source calm
 //!
 //! Reads of one process share a load (`core::flight` says when that is allowed). Between processes an advisory lease lets one load;
@@ -64,7 +70,7 @@
 //!
 //! # Trouble
 //!
-//! A command has 30 ms, a connection 100 ms. Three errors in 10 s open a breaker for 5 s. A cache error is not a miss: nothing is opened or
+//! A command has 30 ms, one that moves blobs 250 ms, a connection 100 ms. Three errors in 10 s open a breaker for 5 s. A cache error is not a miss: nothing is opened or
 //! filled after it, the source answers. See `valkey`.
 //!
 //! # Where things are
@@ -74,6 +80,7 @@
 //! random steps and all histories of a small world, and shows for each rule that leaving it out is noticed; `valkey::tests` compares real
 //! servers with `memory` and meets every fault on real sockets.
 
+mod blobs;
 mod coherent;
 mod config;
 mod core;

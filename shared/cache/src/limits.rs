@@ -22,6 +22,10 @@ pub(crate) const SOFT_STALE_MS: u64 = 30_000;
 pub(crate) const LEASE_MS: u64 = 500;
 /// Leases that one scope remembers.
 pub(crate) const LEASES_MAX: usize = 64;
+/// Largest blob that is kept.
+pub(crate) const BLOB_BYTES_MAX: usize = 256 << 10;
+/// Life of a blob.
+pub(crate) const BLOB_TTL_MS: u64 = 6 * 3_600_000;
 /// Pause between two looks of those who wait for the lease's holder.
 pub(crate) const WAIT: Duration = Duration::from_millis(25);
 /// Looks before a waiting reader loads for itself.

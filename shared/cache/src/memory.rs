@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 
+use crate::blobs::Blobs;
 use crate::core::ANY;
 use crate::header::Header;
 use crate::limits::{ENTRY_OVERHEAD_BYTES, LEASE_MS, LEASES_MAX, PAGES_MAX, SCOPE_BYTES_MAX, SCOPE_TTL_MS, STALE_TTL_MS};
@@ -26,6 +27,7 @@ pub(crate) struct Memory {
     used: u64,
     bytes: usize,
     windows: Windows,
+    blobs: Blobs,
 }
 
 /// One key. Copies that are served while the source fails use the entries only.
@@ -62,6 +64,11 @@ impl Memory {
             Command::Count { key, window_ms } => {
                 let (count, left_ms) = self.windows.count(key, window_ms, now_ms);
                 Reply::Counted { count, left_ms }
+            }
+            Command::GetBlobs { keys } => Reply::Blobs(keys.iter().map(|key| self.blobs.get(key, now_ms)).collect()),
+            Command::PutBlobs { blobs } => {
+                blobs.into_iter().for_each(|(key, blob)| self.blobs.put(key, blob, now_ms));
+                Reply::BlobsKept
             }
         }
     }

@@ -23,6 +23,17 @@ pub(crate) enum Command {
     Purge { key: String, stale_key: String },
     /// Counts one more in a window, which begins with its first count.
     Count { key: String, window_ms: u64 },
+    /// Looks at blobs.
+    GetBlobs { keys: Vec<String> },
+    /// Keeps blobs.
+    PutBlobs { blobs: Vec<(String, Bytes)> },
+}
+
+impl Command {
+    /// Whether it carries blobs, which takes longer than what the protocol exchanges.
+    pub(crate) fn moves_blobs(&self) -> bool {
+        matches!(self, Self::GetBlobs { .. } | Self::PutBlobs { .. })
+    }
 }
 
 /// What FILL stores.
@@ -48,6 +59,8 @@ pub(crate) enum Reply {
     Bumped,
     Purged,
     Counted { count: u64, left_ms: u64 },
+    Blobs(Vec<Option<Bytes>>),
+    BlobsKept,
 }
 
 /// What READ saw.

@@ -3,6 +3,7 @@
 //! A change reads the user's aggregates in one snapshot, is decided there, and is written in one transaction with them, on the
 //! condition that the root did not move. Reads are strongly consistent and say which revision they show.
 
+mod buckets;
 mod calls;
 mod contacts;
 mod customers;
@@ -27,6 +28,7 @@ mod transaction;
 mod write_items;
 mod writes;
 
+pub use buckets::{BucketRef, BucketRows, Buckets};
 pub use contacts::{Deleted, Updated};
 pub use customers::{Buyer, OwnSubscription};
 pub use error::{BoxError, StoreError};

@@ -194,7 +194,8 @@ impl Table {
         Ok(rows)
     }
 
-    async fn jobs_and_root(&self, user: &UserId, ids: &[JobId]) -> Result<(Option<Root>, Vec<Job>), StoreError> {
+    /// Jobs and the root in one snapshot.
+    pub(crate) async fn jobs_and_root(&self, user: &UserId, ids: &[JobId]) -> Result<(Option<Root>, Vec<Job>), StoreError> {
         let sks = [keys::ROOT.to_owned()].into_iter().chain(ids.iter().map(|id| keys::job(*id)));
         let keys: Vec<Item> = sks.map(|sk| item::key(user, &sk)).collect();
         let found = self.transact_get(&keys).await?;

@@ -43,6 +43,13 @@ impl Seed {
         self
     }
 
+    /// Adds a production that jobs may name.
+    #[must_use]
+    pub fn production(mut self, id: &str) -> Self {
+        self.lines.push(json!({"type": "production", "id": id, "userId": self.user, "name": "Nordlicht"}));
+        self
+    }
+
     /// Adds a subscription at Stripe with a customer.
     #[must_use]
     pub fn subscription(mut self, price: &str, status: &str) -> Self {

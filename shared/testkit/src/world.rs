@@ -176,7 +176,12 @@ impl World {
 
     /// Imports an account. Each seed is a file of its own: ids of different users may be the same.
     pub async fn import(&self, seed: &Seed) {
-        import(self.table(), seed, self.clock.now()).await;
+        self.import_lines(&seed.ndjson()).await;
+    }
+
+    /// Imports lines of the import format.
+    pub async fn import_lines(&self, lines: &str) {
+        import_lines(self.table(), lines, self.clock.now()).await;
     }
 
     /// Puts an item in the place of another that does not decode.
@@ -400,8 +405,12 @@ impl Client<'_> {
 
 /// Imports an account.
 pub(crate) async fn import(table: &Table, seed: &Seed, now: Timestamp) {
+    import_lines(table, &seed.ndjson(), now).await;
+}
+
+async fn import_lines(table: &Table, lines: &str, now: Timestamp) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
-    file.write_all(seed.ndjson().as_bytes()).expect("a temporary file");
+    file.write_all(lines.as_bytes()).expect("a temporary file");
     let report = store::import::import(table, file.path(), OnError::Stop, now, &mut Silent).await.expect("the table answers");
     assert!(!report.stopped, "bad seed: {:?}", report.bad_lines);
 }

@@ -160,3 +160,15 @@ async fn what_must_not_be_kept_is_shown_but_not_stored() {
         assert_eq!((answer.outcome, answer.stored, answer.entry.body.len()), (Outcome::Miss, false, bytes));
     }
 }
+
+#[tokio::test]
+async fn blobs_are_each_users_own_and_one_that_is_too_large_is_not_kept() {
+    let cache = Coherent::memory(Settings::default());
+    let (small, large) = (Bytes::from_static(b"x"), Bytes::from(vec![0; crate::limits::BLOB_BYTES_MAX + 1]));
+    cache.keep_blobs("u", vec![("a".to_owned(), small.clone()), ("b".to_owned(), large)]).await.unwrap();
+    let names = ["b", "a", "c"].map(str::to_owned);
+    assert_eq!(cache.blobs("u", &names).await.unwrap(), [None, Some(small), None]);
+    assert_eq!(cache.blobs("v", &names).await.unwrap(), [None, None, None]);
+    assert_eq!(cache.blobs("u", &[]).await.unwrap(), Vec::<Option<Bytes>>::new());
+    assert_eq!(Coherent::off().blobs("u", &names).await, Err(crate::types::Trouble::Off));
+}

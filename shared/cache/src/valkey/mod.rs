@@ -19,6 +19,8 @@ use scripts::Scripts;
 
 /// Time of one command.
 const COMMAND: Duration = Duration::from_millis(30);
+/// Time of one that moves blobs, up to a megabyte at once.
+const BLOBS: Duration = Duration::from_millis(250);
 
 /// A Valkey or Redis server.
 #[derive(Debug)]
@@ -72,7 +74,8 @@ impl Valkey {
             Err(Trouble::Timeout) if budget < CONNECT => return Err(Tried::Hurried),
             Err(trouble) => return Err(Tried::Failed(trouble)),
         };
-        let limit = budget.saturating_sub(started.elapsed()).min(COMMAND);
+        let own = if commands.iter().any(Command::moves_blobs) { BLOBS } else { COMMAND };
+        let limit = budget.saturating_sub(started.elapsed()).min(own);
         let ran = tokio::time::timeout(limit, self.scripts.run(&mut connection, commands)).await.unwrap_or(Err(Trouble::Timeout.into()));
         let failures = || ran.iter().flatten().filter_map(|result| result.as_ref().err());
         // One reply that makes no sense, or says that this is the wrong server, spoils the others; a mere refusal does not.

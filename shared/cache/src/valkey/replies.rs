@@ -120,6 +120,24 @@ pub(super) fn counted(value: Value) -> Result<Reply, Failure> {
     Ok(Reply::Counted { count: number(&count)?, left_ms: number(&left_ms)? })
 }
 
+/// The reply to MGET.
+pub(super) fn blobs(value: Value) -> Result<Reply, Failure> {
+    let Value::Array(values) = value else { return Err(Trouble::Garbled.into()) };
+    values.into_iter().map(bytes).collect::<Result<_, _>>().map(Reply::Blobs)
+}
+
+/// The replies to SET.
+pub(super) fn kept(values: &[Value]) -> Result<Reply, Failure> {
+    for value in values {
+        match value {
+            Value::Okay => {}
+            Value::ServerError(error) => return Err(Failure::from(error)),
+            _ => return Err(Trouble::Garbled.into()),
+        }
+    }
+    Ok(Reply::BlobsKept)
+}
+
 /// A number, whichever way it is written.
 pub(super) fn number(value: &Value) -> Result<u64, Failure> {
     let number = match value {

@@ -5,7 +5,7 @@ use redis::{Cmd, Pipeline, Script, Value};
 
 use super::replies::{self, Failure};
 use crate::header::rev_text;
-use crate::limits::{ENTRY_OVERHEAD_BYTES, LEASE_MS, LEASES_MAX, PAGES_MAX, SCOPE_BYTES_MAX, SCOPE_TTL_MS, STALE_TTL_MS};
+use crate::limits::{BLOB_TTL_MS, ENTRY_OVERHEAD_BYTES, LEASE_MS, LEASES_MAX, PAGES_MAX, SCOPE_BYTES_MAX, SCOPE_TTL_MS, STALE_TTL_MS};
 use crate::port::{Command, Fill, Reply};
 use crate::types::Trouble;
 
@@ -89,12 +89,19 @@ impl Scripts {
                 pipeline.cmd("DEL").arg(key).arg(stale_key);
                 return 1;
             }
+            Command::PutBlobs { blobs } => {
+                for (key, blob) in blobs {
+                    pipeline.cmd("SET").arg(key).arg(&blob[..]).arg("PX").arg(BLOB_TTL_MS);
+                }
+                return blobs.len();
+            }
             Command::Read { key, field, etags } => self.read.call(by, &[key]).arg(field).arg(etags).to_owned(),
             Command::Open { key, field, proposed } => {
                 self.open.call(by, &[key]).arg(proposed).arg(field).arg(LEASE_MS).arg(LEASES_MAX).arg(SCOPE_TTL_MS).to_owned()
             }
             Command::Fill(fill) => self.fill(by, fill),
             Command::Bump { key, rev } => self.bump.call(by, &[key]).arg(rev_text(*rev)).to_owned(),
+            Command::GetBlobs { keys } => redis::cmd("MGET").arg(keys).to_owned(),
             Command::Count { key, window_ms } => self.count.call(by, &[key]).arg(window_ms).to_owned(),
         };
         pipeline.add_command(cmd);
@@ -130,6 +137,9 @@ fn reply(command: &Command, mut values: Vec<Value>) -> Result<Reply, Failure> {
     if matches!(command, Command::Read { etags, .. } if etags.is_empty()) {
         return replies::looked(values);
     }
+    if matches!(command, Command::PutBlobs { .. }) {
+        return replies::kept(&values);
+    }
     let value = match values.pop() {
         Some(Value::ServerError(error)) => Err(Failure::from(&error)),
         Some(value) => Ok(value),
@@ -141,6 +151,8 @@ fn reply(command: &Command, mut values: Vec<Value>) -> Result<Reply, Failure> {
         Command::Fill(_) => replies::filled(&value?),
         Command::Bump { .. } => replies::number(&value?).map(|_| Reply::Bumped),
         Command::Purge { .. } => replies::number(&value?).map(|_| Reply::Purged),
+        Command::GetBlobs { .. } => replies::blobs(value?),
+        Command::PutBlobs { .. } => Err(Trouble::Garbled.into()),
         Command::Count { .. } => replies::counted(value?),
     }
 }

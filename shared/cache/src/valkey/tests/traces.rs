@@ -9,6 +9,7 @@ use redis::aio::MultiplexedConnection;
 
 use super::servers::Server;
 use crate::header::Header;
+use crate::keys::blob_key;
 use crate::limits::{LEASE_MS, SCOPE_TTL_MS, STALE_TTL_MS};
 use crate::memory::Memory;
 use crate::mutation::{self, Mutation};
@@ -31,7 +32,7 @@ fn keys(trace: u64, user: u32) -> (String, String) {
 fn command(rng: &mut SmallRng, trace: u64, known: &mut Vec<String>) -> Command {
     let (key, stale_key) = keys(trace, rng.random_range(0..2));
     let field = format!("1:{}", ["dashboard", "billing", "page:1", "page:2"][rng.random_range(0..4)]);
-    match rng.random_range(0..23) {
+    match rng.random_range(0..27) {
         0..5 => {
             let etags = (0..rng.random_range(0..3)).map(|_| format!("\"{}\"", rng.random_range(0..9))).collect();
             Command::Read { key: if rng.random_range(0..5) == 0 { stale_key } else { key }, field, etags }
@@ -48,7 +49,16 @@ fn command(rng: &mut SmallRng, trace: u64, known: &mut Vec<String>) -> Command {
         }
         17..19 => Command::Bump { key, rev: if rng.random_range(0..9) == 0 { u64::MAX } else { rng.random_range(0..9) } },
         19 => Command::Purge { key, stale_key },
-        _ => Command::Count { key: format!("{{c:{trace}-{}}}", rng.random_range(0..3)), window_ms: WINDOW_MS },
+        20..23 => Command::Count { key: format!("{{c:{trace}-{}}}", rng.random_range(0..3)), window_ms: WINDOW_MS },
+        23..25 => {
+            let blob = |at: u32| (blob_key(&format!("{trace}"), &at.to_string()), Bytes::from(vec![at as u8; at as usize]));
+            Command::PutBlobs { blobs: (0..rng.random_range(1..4)).map(|_| blob(rng.random_range(0..6))).collect() }
+        }
+        // A blob that is not there, or a key that holds no blob, is none.
+        _ => {
+            let keys = (0..6).map(|at| blob_key(&format!("{trace}"), &at.to_string())).chain([key]);
+            Command::GetBlobs { keys: keys.collect() }
+        }
     }
 }
 

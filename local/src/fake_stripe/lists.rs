@@ -28,7 +28,7 @@ pub(super) fn objects(account: &Account, kind: &str, parameters: &Map<String, Va
         filters.iter().all(|name| match (asked(name), *name) {
             (None, "status") if kind == "subscription" => object["status"] != "canceled",
             (Some("all"), "status") | (None, _) => true,
-            (Some(word), _) => object[*name] == word || object[*name].to_string() == word,
+            (Some(word), _) => object[*name] == word || object[*name].to_string().as_str() == word,
         }) && object["deleted"].is_null()
             && object["created"].as_i64().unwrap_or_default() >= since(parameters)
     };

@@ -52,7 +52,7 @@ impl Auditor {
 
     /// Whether this hit is one to look behind.
     fn is_due(&self) -> bool {
-        self.one_in > 0 && self.hits.fetch_add(1, Ordering::Relaxed) % self.one_in == 0
+        self.one_in > 0 && self.hits.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.one_in)
     }
 }
 

@@ -95,12 +95,12 @@ impl Book<'_> {
     pub(crate) async fn load(&mut self, numbers: impl IntoIterator<Item = usize>) -> Result<Vec<Arc<Bucket>>, StoreError> {
         let numbers: Vec<usize> = numbers.into_iter().collect();
         let mut loaded: HashMap<usize, Arc<Bucket>> = HashMap::new();
-        let mut missing = self.from_process(&numbers, &mut loaded);
+        let mut missing = self.take_from_process(&numbers, &mut loaded);
         if !missing.is_empty() && self.cache {
-            missing = self.from_cache(missing, &mut loaded).await;
+            missing = self.take_from_cache(missing, &mut loaded).await;
         }
         if !missing.is_empty() {
-            self.from_table(missing, &mut loaded).await?;
+            self.take_from_table(missing, &mut loaded).await?;
         }
         Ok(numbers.iter().filter_map(|number| loaded.get(number).cloned()).collect())
     }
@@ -114,7 +114,7 @@ impl Book<'_> {
         format!("{}/{}", self.user, self.bucket(number).name())
     }
 
-    fn from_process(&self, numbers: &[usize], loaded: &mut HashMap<usize, Arc<Bucket>>) -> Vec<usize> {
+    fn take_from_process(&self, numbers: &[usize], loaded: &mut HashMap<usize, Arc<Bucket>>) -> Vec<usize> {
         let mut missing = Vec::new();
         self.app.with_shelf(|shelf| {
             for number in numbers {
@@ -129,7 +129,7 @@ impl Book<'_> {
     }
 
     /// Asks the cache: what it has not, or has in another form than the directory says, is still missing.
-    async fn from_cache(&mut self, numbers: Vec<usize>, loaded: &mut HashMap<usize, Arc<Bucket>>) -> Vec<usize> {
+    async fn take_from_cache(&mut self, numbers: Vec<usize>, loaded: &mut HashMap<usize, Arc<Bucket>>) -> Vec<usize> {
         let names: Vec<String> = numbers.iter().map(|number| self.bucket(*number).name()).collect();
         let Ok(blobs) = Box::pin(self.app.cache.blobs(self.user.as_str(), &names)).await else {
             self.cache = false;
@@ -149,7 +149,7 @@ impl Book<'_> {
     }
 
     /// Asks the table, and gives the cache what it lacked.
-    async fn from_table(&mut self, numbers: Vec<usize>, loaded: &mut HashMap<usize, Arc<Bucket>>) -> Result<(), StoreError> {
+    async fn take_from_table(&mut self, numbers: Vec<usize>, loaded: &mut HashMap<usize, Arc<Bucket>>) -> Result<(), StoreError> {
         let (app, user, rev) = (self.app, self.user, self.rev());
         let reads = numbers.into_iter().map(|number| {
             let bucket = self.bucket(number).clone();

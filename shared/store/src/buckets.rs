@@ -1,4 +1,4 @@
-//! Access patterns 19 to 22: what a search goes over: the buckets of an account, each one's rows, the jobs of a production, jobs by id.
+//! Access patterns 21 to 24: what a search goes over: the buckets of an account, each one's rows, the jobs of a production, jobs by id.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -61,7 +61,7 @@ impl BucketRef {
 }
 
 impl Table {
-    /// Access pattern 19: the buckets of an account with at most `rows_max` contacts, as of one revision; two trips.
+    /// Access pattern 21: the buckets of an account with at most `rows_max` contacts, as of one revision; two trips.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when a change came between the trips; else see [`StoreError`].
@@ -95,7 +95,7 @@ impl Table {
         Ok(chunks)
     }
 
-    /// Access pattern 20: the rows of a bucket that [`Table::buckets`] named at revision `at`; one trip.
+    /// Access pattern 22: the rows of a bucket that [`Table::buckets`] named at revision `at`; one trip.
     ///
     /// Every change writes its revision on its row. So rows that are as many as there were, none of them later than `at`, are those of `at`.
     ///
@@ -120,7 +120,7 @@ impl Table {
         Ok(BucketRows { contacts: found.iter().map(item::to_contact).collect::<Result<_, _>>()?, whole })
     }
 
-    /// Access pattern 21: the jobs of a production that have contacts. Of no revision: who reads them looks at the root again.
+    /// Access pattern 23: the jobs of a production that have contacts. Of no revision: who reads them looks at the root again.
     ///
     /// # Errors
     /// See [`StoreError`].
@@ -143,7 +143,7 @@ impl Table {
         }
     }
 
-    /// Access pattern 22: jobs by their ids, and whether the user is still at revision `at`; one trip for up to 99 jobs. Jobs that are gone are left out.
+    /// Access pattern 24: jobs by their ids, and whether the user is still at revision `at`; one trip for up to 99 jobs. Jobs that are gone are left out.
     ///
     /// # Errors
     /// See [`StoreError`].

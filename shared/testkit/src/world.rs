@@ -404,10 +404,6 @@ impl Client<'_> {
 }
 
 /// Imports an account.
-pub(crate) async fn import(table: &Table, seed: &Seed, now: Timestamp) {
-    import_lines(table, &seed.ndjson(), now).await;
-}
-
 async fn import_lines(table: &Table, lines: &str, now: Timestamp) {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     file.write_all(lines.as_bytes()).expect("a temporary file");

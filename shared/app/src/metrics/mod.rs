@@ -31,12 +31,15 @@ const TIER: &str = "Tier";
 /// Takes a line, without its end.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Values by the names of their metrics.
+type Noted = BTreeMap<&'static str, (Unit, Vec<f64>)>;
+
 /// Where metrics go, and what was noted for the next line.
 #[derive(Clone, Default)]
 pub struct Metrics {
     stage: String,
     sink: Option<Sink>,
-    noted: Arc<Mutex<BTreeMap<&'static str, (Unit, Vec<f64>)>>>,
+    noted: Arc<Mutex<Noted>>,
 }
 
 impl Metrics {

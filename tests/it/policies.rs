@@ -112,7 +112,15 @@ const EXPLAINED: &[(&str, &str)] =
     &[("reprocess-event: CATALOG", "an event of the catalogue can be in quarantine when a version could not read it; the next one can")];
 
 /// Functions that ask another server besides the table: their own scenarios run under their policies, but not here.
-const ELSEWHERE: &[&str] = &["on-stripe-refetch", "reconcile-stripe", "refresh-jwks"];
+const ELSEWHERE: &[&str] = &[
+    "cancel-subscription",
+    "create-checkout-session",
+    "create-portal-session",
+    "on-stripe-refetch",
+    "reconcile-stripe",
+    "refresh-jwks",
+    "update-subscription",
+];
 
 #[tokio::test]
 async fn no_function_may_do_what_it_never_does() {

@@ -94,7 +94,7 @@ fn the_runbook_has_every_alarm_and_no_other() {
 
 #[test]
 fn alarms_and_the_dashboard_look_at_metrics_that_exist() {
-    let documented = text("docs/runbook.md");
+    let documented = text("docs/metrics.md");
     let template = text("template.yaml");
     let selected = template.split("SELECT SUM(").skip(1).filter_map(|rest| rest.split(')').next());
     let own = resources().into_iter().filter(|(_, resource)| resource["Properties"]["Namespace"].as_str() == Some("Callsheets"));

@@ -11,17 +11,19 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 
-use crate::servers::{Process, Valkey};
+use crate::servers::{MACHINE, Process, Valkey};
 
 const PROCESSES: usize = 4;
 /// Answers of the billing group that an address may have in a quarter of an hour.
 const LIMIT: usize = 40;
 const PATH: &str = "/api/billing/customer";
 /// Asked at a time and in all: half as many again as are allowed.
-const AT_A_TIME: usize = 6;
+const AT_A_TIME: usize = PROCESSES;
 const ASKED: usize = LIMIT * 3 / 2;
-/// A machine that stands still for 30 ms makes a process go on without counting: then another address tries.
+/// A machine that stands still for 30 ms makes a process go on without counting, and three times leave the cache alone for 5 s: then another
+/// address tries, a little later.
 const ROUNDS_MAX: u8 = 60;
+const PAUSE: Duration = Duration::from_millis(1_500);
 
 struct Answer {
     status: u16,
@@ -62,6 +64,7 @@ async fn hammer(hosts: &[String], token: &str, number: u8) -> Vec<Answer> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_hold_exactly_over_four_processes_and_stop_nobody_when_valkey_dies() {
+    let _machine = MACHINE.lock().await;
     let valkey = Valkey::start();
     let url = format!("redis://{}/", valkey.address());
     let settings = [("RATE_LIMITS", "on")];
@@ -72,15 +75,23 @@ async fn limits_hold_exactly_over_four_processes_and_stop_nobody_when_valkey_die
     let mut exact = false;
     for number in 1..=ROUNDS_MAX {
         let answers = hammer(&hosts, &token, number).await;
-        assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status)));
-        let counted: Vec<u64> = answers.iter().filter(|answer| answer.status == 200).filter_map(|answer| answer.remaining).collect();
-        assert_eq!(counted.iter().collect::<BTreeSet<_>>().len(), counted.len(), "a place in the window was given twice");
-        assert!(answers.iter().filter(|answer| answer.status == 429).all(|answer| answer.remaining == Some(0)));
-        if answers.iter().all(|answer| answer.remaining.is_some()) {
-            assert_eq!(counted.len(), LIMIT, "of {ASKED} answers");
-            exact = true;
+        let places: Vec<u64> = answers.iter().filter(|answer| answer.status == 200).filter_map(|answer| answer.remaining).collect();
+        let refused = answers.iter().filter(|answer| (answer.status, answer.remaining) == (429, Some(0))).count();
+        let uncounted = answers.iter().filter(|answer| (answer.status, answer.remaining) == (200, None)).count();
+        assert_eq!(places.len() + refused + uncounted, ASKED);
+        assert_eq!(places.iter().collect::<BTreeSet<_>>().len(), places.len(), "a place in the window was given twice");
+        // Who was not counted in time may have been counted all the same: no more than these places are missing when somebody is refused.
+        assert!(
+            places.len() <= LIMIT && (refused == 0 || places.len() + uncounted >= LIMIT),
+            "{} places, {uncounted} uncounted",
+            places.len()
+        );
+        exact = uncounted == 0;
+        if exact {
+            assert_eq!((places.len(), refused), (LIMIT, ASKED - LIMIT));
             break;
         }
+        tokio::time::sleep(PAUSE).await;
     }
     assert!(exact, "the machine is too slow to count {ASKED} requests");
     drop(valkey);

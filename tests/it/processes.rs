@@ -14,7 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use local::embedded::Embedded;
 use serde_json::{Value, json};
 
-use crate::servers::{Line, Process, Valkey};
+use crate::servers::{Line, MACHINE, Process, Valkey};
 
 const PROCESSES: usize = 3;
 const READERS: usize = 6;
@@ -119,6 +119,7 @@ async fn torment(valkey: &mut Valkey, line: &Line, round: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_process_reads_what_was_invalidated_whatever_happens_to_the_cache() {
+    let _machine = MACHINE.lock().await;
     let table = Embedded::memory().expect("a free port");
     let mut valkey = Valkey::start();
     let line = Line::to(valkey.address()).await;

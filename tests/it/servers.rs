@@ -15,6 +15,9 @@ use hyper_util::rt::TokioExecutor;
 use testkit::Reply;
 use tokio::net::{TcpListener, TcpStream};
 
+/// Held by a test that keeps the whole machine busy, and by one that its neighbour must not.
+pub static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 const START_TIME_MAX: Duration = Duration::from_secs(20);
 
 fn free_port() -> u16 {

@@ -42,13 +42,13 @@ struct Account {
 
 impl Account {
     fn new(url: String) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("the set-up of the test");
         let tools = folder.path().join("tools");
-        fs::write(&tools, TOOLS).unwrap();
-        fs::set_permissions(&tools, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::write(&tools, TOOLS).expect("the set-up of the test");
+        fs::set_permissions(&tools, fs::Permissions::from_mode(0o755)).expect("the set-up of the test");
+        fs::create_dir(folder.path().join("bin")).expect("the set-up of the test");
         for name in ["aws", "sam", "cargo"] {
-            symlink(&tools, folder.path().join("bin").join(name)).unwrap();
+            symlink(&tools, folder.path().join("bin").join(name)).expect("the set-up of the test");
         }
         Self { folder, url }
     }
@@ -58,8 +58,8 @@ impl Account {
     }
 
     fn run(&self, arguments: &[&str], typed: &str) -> Output {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let path = format!("{}:{}", self.path("bin"), std::env::var("PATH").unwrap());
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the set-up of the test");
+        let path = format!("{}:{}", self.path("bin"), std::env::var("PATH").expect("the set-up of the test"));
         let mut child = Command::new(python())
             .arg(root.join("scripts/stack"))
             .args(arguments)
@@ -72,8 +72,8 @@ impl Account {
             .stderr(Stdio::piped())
             .spawn()
             .expect("python3 runs");
-        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+        child.stdin.take().expect("the set-up of the test").write_all(typed.as_bytes()).expect("the set-up of the test");
+        child.wait_with_output().expect("the set-up of the test")
     }
 
     /// What the tools were asked.
@@ -96,7 +96,7 @@ fn server() -> (Serving, Account) {
 
 /// The digest that a packaged template carries.
 fn digest(account: &Account) -> String {
-    let source = fs::read_to_string(account.path("log.source")).unwrap();
+    let source = fs::read_to_string(account.path("log.source")).expect("the set-up of the test");
     source.lines().find_map(|line| line.trim().strip_prefix("Description: settings ")).expect("a digest").to_owned()
 }
 
@@ -123,8 +123,8 @@ fn another_secret_is_another_text_of_the_template() {
     let first = digest(&account);
     assert!(account.run(&["deploy", "dev"], "").status.success());
     assert_eq!(digest(&account), first);
-    let tools = fs::read_to_string(account.path("tools")).unwrap().replace("v-new", "v-newer");
-    fs::write(account.path("tools"), tools).unwrap();
+    let tools = fs::read_to_string(account.path("tools")).expect("the set-up of the test").replace("v-new", "v-newer");
+    fs::write(account.path("tools"), tools).expect("the set-up of the test");
     assert!(account.run(&["deploy", "dev"], "").status.success());
     assert_ne!(digest(&account), first);
 }
@@ -169,10 +169,10 @@ fn secrets_are_stored_without_being_an_argument_and_a_short_one_is_refused() {
     assert_eq!((output.status.code(), account.log().len()), (Some(1), 1), "{}", text(&output.stderr));
     let output = account.run(&["secrets", "dev"], "sk_test_1\nwhsec_1\n\n");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    let stored = fs::read_to_string(account.path("log.secret")).unwrap();
-    let stored: serde_json::Value = serde_json::from_str(&stored).unwrap();
+    let stored = fs::read_to_string(account.path("log.secret")).expect("the set-up of the test");
+    let stored: serde_json::Value = serde_json::from_str(&stored).expect("the set-up of the test");
     assert_eq!((&stored["stripe_secret_key"], &stored["stripe_webhook_secrets"]), (&"sk_test_1".into(), &"whsec_1".into()));
-    assert!(stored["jwt_secret"].as_str().unwrap().len() >= 32);
+    assert!(stored["jwt_secret"].as_str().expect("the set-up of the test").len() >= 32);
     assert!(!account.log().iter().any(|line| line.contains("sk_test_1")));
     assert!(!Path::new(&account.path("target/deploy/secret.json")).exists());
 }

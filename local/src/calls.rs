@@ -32,6 +32,10 @@ impl Stripe {
         let fake = if is_real { None } else { Some(FakeStripe::start(clock.clone()).await.map_err(|error| Failure::of(&error))?) };
         if let Some(fake) = &fake {
             fake.subscribe(demo::CUSTOMER, demo::SUBSCRIPTION, demo::USER, demo::PRICE);
+            if let Some(mut customer) = fake.object(demo::CUSTOMER) {
+                (customer["name"], customer["email"]) = (demo::NAME.into(), demo::EMAIL.into());
+                fake.put(customer);
+            }
         }
         let lookup = |variable: &str| match (variable, &fake) {
             ("STRIPE_SECRET_KEY", Some(_)) => Some(FAKE_KEY.to_owned()),

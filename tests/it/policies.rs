@@ -83,6 +83,16 @@ async fn change_all(world: &World) {
     }
 }
 
+/// Buys as a user without a customer, and moves and ends the subscription of another.
+async fn buy(world: &World) {
+    world.stripe().subscribe("cus_u1", "sub_u1", "u1", "price_starter_monthly");
+    let wish = json!({"priceId": "price_professional_monthly", "subscriptionId": "sub_u1"});
+    world.as_user("buyer").post("/api/billing/create-checkout-session", &wish).await.expect_status(200);
+    for path in ["create-portal-session", "update-subscription", "cancel-subscription"] {
+        world.post(&format!("/api/billing/{path}"), &wish).await.expect_status(200);
+    }
+}
+
 /// Events of each kind that Stripe's webhook tells apart, and a quarantined one that runs again.
 async fn bill(world: &World) {
     let theirs = subscription("sub_0", "price_starter_monthly", "canceled", NOW - 900, Some("u2"));
@@ -127,6 +137,7 @@ async fn no_function_may_do_what_it_never_does() {
     let world = World::with_cache_off(&[large("u1")]).await;
     read_all(&world).await;
     change_all(&world).await;
+    buy(&world).await;
     bill(&world).await;
     start_all(&world).await;
     let explained: BTreeMap<&str, &str> = EXPLAINED.iter().copied().collect();

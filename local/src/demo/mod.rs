@@ -20,6 +20,8 @@ use people::Person;
 pub const USER: &str = "demo";
 /// Its address.
 pub const EMAIL: &str = "ines@halyard-pictures.example";
+/// The user's name.
+pub const NAME: &str = "Ines Halyard";
 /// The account's customer at Stripe.
 pub const CUSTOMER: &str = "cus_DemoHalyard";
 /// Its subscription.
@@ -94,7 +96,7 @@ fn subscription(month: Timestamp, now: Timestamp, rng: &mut SmallRng) -> Value {
         "type": "subscription", "id": id(rng), "userId": USER, "status": "active", "priceId": PRICE,
         "stripeCustomerId": CUSTOMER, "stripeSubscriptionId": SUBSCRIPTION,
         "currentPeriodStart": tenth(first), "currentPeriodEnd": tenth(next), "cancelAtPeriodEnd": false,
-        "createdAt": start_of_month_before(month, MONTHS), "customer": {"email": EMAIL, "name": "Ines Halyard"},
+        "createdAt": start_of_month_before(month, MONTHS), "customer": {"email": EMAIL, "name": NAME},
     })
 }
 

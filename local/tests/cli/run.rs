@@ -117,6 +117,11 @@ impl Drop for Serving {
     }
 }
 
+/// A page of another server of the same process, head and all.
+pub fn page_of(address: &str, path: &str) -> String {
+    text(&raw_bytes(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()))
+}
+
 fn raw_bytes(address: &str, request: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::{Serving, bearer, local, text};
+use crate::run::{Serving, bearer, local, page_of, text};
 
 const CUSTOMER: &str = "/api/billing/customer";
 
@@ -20,6 +20,10 @@ fn a_plan_that_is_paid_at_the_fake_stripe_counts() {
     assert_eq!(status, 200, "{session}");
     let url = session["url"].as_str().expect("a page");
     assert!(url.starts_with(&format!("http://{fake}/checkout/")), "{url}");
+    for (path, words) in [("/", "Checkout sessions"), (url.trim_start_matches(&format!("http://{fake}")), "99.00 USD a month")] {
+        let page = page_of(&fake, path);
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains(words), "{path}: {page}");
+    }
     let (status, subscription) = server.post(&fake, "/control/complete-checkout", "", &json!({"id": session["sessionId"]}));
     assert_eq!((status, &subscription["status"]), (200, &json!("active")));
     let mut plan = Value::Null;

@@ -85,7 +85,7 @@ impl World {
     async fn check_step(&mut self, step: &Step, faults: bool) -> bool {
         let before = (self.raw().await.rev(), self.faults.commits(&self.pk()));
         let die_after = (faults && self.rng.random_bool(0.3)).then(|| self.rng.random_range(0..10));
-        let result = self.faults.run(faults, die_after, step.run(&self.table, &self.user, self.now)).await;
+        let result = self.faults.run(faults, die_after, Box::pin(step.run(&self.table, &self.user, self.now))).await;
         match &result {
             None => tokio::time::sleep(SETTLE).await,
             Some(Err(error)) => assert!(faults && error.is_transient() || importing(error), "{error:?} of {step:?}"),
@@ -114,8 +114,8 @@ impl World {
             let step = self.steps(&raw).next();
             let faults = self.rng.random_bool(0.6);
             // What failed or was cut off is done again, or followed by something else.
-            if !self.check_step(&step, faults).await && self.rng.random_bool(0.6) {
-                self.check_step(&step, false).await;
+            if !Box::pin(self.check_step(&step, faults)).await && self.rng.random_bool(0.6) {
+                Box::pin(self.check_step(&step, false)).await;
             }
             if self.rng.random_bool(0.3) {
                 self.now = self.now.plus_ms(self.rng.random_range(0..200 * 3_600_000));
@@ -143,7 +143,7 @@ async fn aggregates_equal_a_recount_whatever_is_done_and_goes_wrong() {
     for number in 0..SEQUENCES {
         let seed = first.wrapping_add(number);
         println!("sequence {number}: MODEL_SEED={seed}");
-        World::new(&server, seed, &format!("u{number}"), number % 2 == 1, RETRY_FOR).await.sequence().await;
+        Box::pin(World::new(&server, seed, &format!("u{number}"), number % 2 == 1, RETRY_FOR).await.sequence()).await;
     }
 }
 
@@ -161,7 +161,7 @@ async fn eight_writers_of_one_user_lose_nothing() {
             for _ in 0..WRITER_STEPS {
                 let raw = world.raw().await;
                 let step = Steps { rng: &mut rng, raw: &raw, user: &world.user, now: world.now, long_roles: true }.next();
-                if let Err(error) = step.run(&world.table, &world.user, world.now).await {
+                if let Err(error) = Box::pin(step.run(&world.table, &world.user, world.now)).await {
                     // A job that was there when the step was made may be gone when it is done.
                     let overtaken = matches!(&error, StoreError::Malformed { key, .. } if key.starts_with("JOB#"));
                     assert!(overtaken || error.is_transient(), "{error:?} of {step:?}");

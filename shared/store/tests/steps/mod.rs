@@ -31,18 +31,18 @@ pub enum Step {
 }
 
 impl Step {
-    /// Does it. That the owner of a deleted account is refused is no failure.
+    /// Does it. That the owner of a deleted account is refused is no failure. Each way is boxed: together they would not fit on a test's stack.
     pub async fn run(&self, table: &Table, user: &UserId, now: Timestamp) -> Result<(), StoreError> {
         let result = match self {
-            Self::Apply(edits) => table.apply(user, edits, now).await.map(drop),
+            Self::Apply(edits) => Box::pin(table.apply(user, edits, now)).await.map(drop),
             Self::DeleteContact(id) => table.delete_contact(user, *id, now).await.map(drop),
             Self::DeleteContacts(ids) => table.delete_contacts(user, ids, now).await.map(drop),
             Self::Update(id, change, version) => {
-                table.update_contact(user, *id, change, &|cv| version.is_none_or(|version| version == cv), now).await.map(drop)
+                Box::pin(table.update_contact(user, *id, change, &|cv| version.is_none_or(|version| version == cv), now)).await.map(drop)
             }
             Self::DeleteJob(id) => table.delete_job(user, *id, now).await.map(drop),
-            Self::Save(save) => table.save_contacts(user, save, now).await.map(drop),
-            Self::Import(lines) => run_import(table, lines, now).await,
+            Self::Save(save) => Box::pin(table.save_contacts(user, save, now)).await.map(drop),
+            Self::Import(lines) => Box::pin(run_import(table, lines, now)).await,
         };
         match result {
             Err(StoreError::AccountDeleted) => Ok(()),

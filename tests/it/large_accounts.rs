@@ -81,6 +81,7 @@ async fn searches(world: &World, client: &Client<'_>, contacts: u64) {
 
 #[tokio::test]
 async fn pages_and_searches_cost_the_same_trips_at_any_size() {
+    let _alone = crate::servers::MACHINE.lock().await;
     let world = World::new().await;
     for contacts in SIZES {
         let user = import(&world, contacts).await;

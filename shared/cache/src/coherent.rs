@@ -1,6 +1,7 @@
 //! The cache as the rest of the program sees it: drives the core, one lock and no await at a time.
 
 mod blobs;
+mod counting;
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -8,14 +9,15 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use counting::{command, counts};
 use tokio::sync::oneshot::{self, Receiver, Sender};
 
 use crate::config::Config;
 use crate::core::{Core, CoreConfig, Effect, Event, Purpose, ReadId, Times};
-use crate::keys::{self, ScopeKeys};
+use crate::keys::ScopeKeys;
 use crate::limits::WAIT;
 use crate::memory::Memory;
-use crate::port::{Command, PortResult, Reply};
+use crate::port::{Command, PortResult};
 use crate::stats::Counted;
 use crate::types::{Answer, Ask, Count, Counter, Loaded, Scope, Trouble, Unacknowledged, Warmed};
 use crate::valkey::Valkey;
@@ -346,21 +348,6 @@ impl Coherent {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The command that counts.
-fn command(counter: &Counter<'_>) -> Command {
-    let window_ms = u64::try_from(counter.window.as_millis()).unwrap_or(u64::MAX);
-    Command::Count { key: keys::counter(counter), window_ms }
-}
-
-/// What was counted, if all of it was.
-fn counts(replies: impl IntoIterator<Item = PortResult>) -> Result<Vec<Count>, Trouble> {
-    let count = |reply| match reply? {
-        Reply::Counted { count, left_ms } => Ok(Count { count, left: Duration::from_millis(left_ms) }),
-        _ => Err(Trouble::Garbled),
-    };
-    replies.into_iter().map(count).collect()
 }
 
 /// How a read or a push ended.

@@ -19,7 +19,7 @@ use crate::servers::{Line, MACHINE, Process, Valkey};
 const PROCESSES: usize = 3;
 const READERS: usize = 6;
 const OPERATIONS: u64 = 20_000;
-const TIME_MAX: Duration = Duration::from_secs(300);
+const TIME_MAX: Duration = Duration::from_secs(150);
 const WRITE: &str = "/api/extraction/save-contacts";
 const READ: &str = "/api/dashboard/data";
 

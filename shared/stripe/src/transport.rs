@@ -1,5 +1,6 @@
 //! One attempt: a request out, an answer in. Connections are kept, so that only the first call of an environment pays for TLS.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -77,8 +78,16 @@ impl Transport {
         self.attempts.load(Ordering::Relaxed)
     }
 
-    /// Sends a request once.
-    pub(crate) async fn send(&self, request: &RequestBuilder, key: Option<&str>) -> Result<Answer, StripeError> {
+    /// Sends a request once. Boxed: the body of an `async fn` is compiled in every crate that awaits it, and with it all of the client.
+    pub(crate) fn send<'a>(
+        &'a self,
+        request: &'a RequestBuilder,
+        key: Option<&'a str>,
+    ) -> Pin<Box<dyn Future<Output = Result<Answer, StripeError>> + Send + 'a>> {
+        Box::pin(self.exchange(request, key))
+    }
+
+    async fn exchange(&self, request: &RequestBuilder, key: Option<&str>) -> Result<Answer, StripeError> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         let answer = self
             .client

@@ -8,6 +8,7 @@ mod scripts;
 #[cfg(test)]
 mod tests;
 
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
@@ -48,7 +49,17 @@ impl Valkey {
 
     /// Runs commands that travel together within `budget`: a result for each. A connection that turns out to be dropped, as after a freeze,
     /// is replaced and the commands sent once more: every command may be repeated without harm.
-    pub(crate) async fn call_all(&self, commands: &[Command], budget: Duration) -> Vec<PortResult> {
+    ///
+    /// Boxed: the body of an `async fn` is compiled in every crate that awaits it, and with it all of the client.
+    pub(crate) fn call_all<'a>(
+        &'a self,
+        commands: &'a [Command],
+        budget: Duration,
+    ) -> Pin<Box<dyn Future<Output = Vec<PortResult>> + Send + 'a>> {
+        Box::pin(self.exchange(commands, budget))
+    }
+
+    async fn exchange(&self, commands: &[Command], budget: Duration) -> Vec<PortResult> {
         let started = Instant::now();
         let all = |trouble| vec![Err(trouble); commands.len()];
         let Some(admission) = self.breaker.admit(started) else { return all(Trouble::BreakerOpen) };

@@ -62,7 +62,7 @@ fn a_table_that_does_not_answer_is_one_line_and_exit_code_1() {
     let output = local(&["rebuild", "--user", "u1", "--dynamodb", "http://127.0.0.1:1"]);
     let error = text(&output.stderr);
     assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{error}");
-    assert!(error.starts_with("local: table unavailable during DescribeTable"), "{error}");
+    assert!(error.starts_with("local: table unavailable during GetItem"), "{error}");
 }
 
 #[test]

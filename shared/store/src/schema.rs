@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection, ProjectionType, ScalarAttributeType,
-    TableStatus,
 };
 
 use crate::error::sort;
-use crate::keys::{L1, L1_INDEX, L2, L2_INDEX, PK, SK};
+use crate::item::key_of;
+use crate::keys::{CATALOG, L1, L1_INDEX, L2, L2_INDEX, PK, PLANS, SK};
 use crate::{StoreError, Table};
 
 const READY_TRIES: u32 = 100;
@@ -19,7 +19,7 @@ impl Table {
     /// # Errors
     /// See [`StoreError`].
     pub async fn create_if_absent(&self) -> Result<bool, StoreError> {
-        if self.status().await?.is_some() {
+        if self.is_there().await? {
             return Ok(false);
         }
         let attribute = |name| {
@@ -45,7 +45,7 @@ impl Table {
         let call = call.local_secondary_indexes(index(L1_INDEX, L1)).local_secondary_indexes(index(L2_INDEX, L2));
         call.send().await.map_err(|error| sort("CreateTable", error))?;
         for _ in 0..READY_TRIES {
-            if self.status().await? == Some(TableStatus::Active) {
+            if self.is_there().await? {
                 return Ok(true);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -61,11 +61,12 @@ impl Table {
         self.plans().await.map(drop)
     }
 
-    async fn status(&self) -> Result<Option<TableStatus>, StoreError> {
-        match self.client.describe_table().table_name(&self.name).send().await {
-            Ok(found) => Ok(found.table.and_then(|table| table.table_status)),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(None),
-            Err(error) => Err(sort("DescribeTable", error)),
+    /// Whether there is a table that can be read. Not asked by `DescribeTable`: the embedded server counts its rows then, which takes seconds.
+    async fn is_there(&self) -> Result<bool, StoreError> {
+        match self.client.get_item().table_name(&self.name).set_key(Some(key_of(CATALOG, PLANS))).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => Ok(false),
+            Err(error) => Err(sort("GetItem", error)),
         }
     }
 }

@@ -23,14 +23,14 @@ pub struct Stripe {
 }
 
 impl Stripe {
-    /// Starts the fake, which knows the demo account's subscription, unless `STRIPE_SECRET_KEY` is set. `url` is the server's own address, to which browsers come back without `APP_URL`.
+    /// Starts the fake, with the demo account's subscription if there is a demo account, unless `STRIPE_SECRET_KEY` is set. `url` is the server's own address, to which browsers come back without `APP_URL`.
     ///
     /// # Errors
     /// [`Failure::Usage`] naming the variable that cannot be used; [`Failure::Failed`] without a free port.
-    pub async fn start(clock: &Clock, url: &str) -> Result<Self, Failure> {
+    pub async fn start(clock: &Clock, url: &str, demo: bool) -> Result<Self, Failure> {
         let is_real = settings::lookup("STRIPE_SECRET_KEY").is_some();
         let fake = if is_real { None } else { Some(FakeStripe::start(clock.clone()).await.map_err(|error| Failure::of(&error))?) };
-        if let Some(fake) = &fake {
+        if let Some(fake) = fake.as_ref().filter(|_| demo) {
             fake.subscribe(demo::CUSTOMER, demo::SUBSCRIPTION, demo::USER, demo::PRICE);
             if let Some(mut customer) = fake.object(demo::CUSTOMER) {
                 (customer["name"], customer["email"]) = (demo::NAME.into(), demo::EMAIL.into());

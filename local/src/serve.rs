@@ -43,7 +43,7 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let clock = settings::clock(shared.now);
     let database = opened.embedded.as_ref().map(|embedded| embedded.database().clone());
     let own = format!("http://{address}");
-    let calls = Stripe::start(&clock, &own).await?;
+    let calls = Stripe::start(&clock, &own, !options.no_demo).await?;
     let consumers = functions::STREAM_CONSUMERS;
     let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
     let (feed, deliveries) = stream::stream(&opened.config.name, database, clock.clone(), &names);

@@ -140,13 +140,16 @@ async fn a_silent_provider_is_left_after_five_seconds() {
 }
 
 #[test]
-fn only_https_addresses_without_a_user_are_taken() {
+fn only_https_addresses_and_this_machine_without_a_user_are_taken() {
     let problem = |url: &str| Provider::from_lookup(&|_| Some(url.to_owned())).unwrap_err().to_string();
     assert_eq!(problem(""), "JWT_JWKS_URL: is not set");
     for url in ["http://id.example/keys", "https://user:password@id.example/keys", "ftp://id.example/", "/keys", "id.example"] {
         assert_eq!(problem(url), "JWT_JWKS_URL: is no https:// URL without a user", "{url}");
     }
     assert_eq!(problem("https://id example"), "JWT_JWKS_URL: is no URL");
+    for url in ["https://id.example/keys", "http://127.0.0.1:8080/keys", "http://localhost/keys"] {
+        assert!(Provider::from_lookup(&|_| Some(url.to_owned())).is_ok(), "{url}");
+    }
 }
 
 #[tokio::test]

@@ -98,6 +98,12 @@ pub(super) fn run(shared: &Shared, name: &str, fields: &Map<String, Value>) -> R
             shared.post.deliver(manner);
             shared.dispatch();
         }
+        "subscribe" => {
+            let fields = ["customer", "id", "user", "price"].map(field);
+            let [customer, subscription, user, price] =
+                fields.iter().all(|text| !text.is_empty()).then_some(fields).ok_or("customer, id, user and price are needed")?;
+            return shared.account().subscribe(customer, subscription, user, price);
+        }
         "copies" => shared.post.copies(number("copies").unwrap_or(1).clamp(1, 100)),
         "release" => shared.release(match field("order") {
             "reversed" => Order::Reversed,

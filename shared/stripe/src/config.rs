@@ -1,5 +1,6 @@
 //! Where Stripe is and who asks.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +27,8 @@ pub struct ConfigError {
 pub struct Config {
     /// `STRIPE_SECRET_KEY`: a secret or restricted key. No default.
     pub(crate) key: SecretString,
-    /// `STRIPE_API_URL`: another server than Stripe's, without a path; default `https://api.stripe.com`.
+    /// `STRIPE_API_URL`: another server than Stripe's, without a path: `https://`, or `http://` on this machine (with a test key also at a
+    /// private address); default `https://api.stripe.com`.
     pub(crate) url: String,
     /// Longest single attempt.
     pub(crate) attempt_time_max: Duration,
@@ -57,7 +59,7 @@ impl Config {
             return Err(of_key("does not fit STRIPE_LIVE"));
         }
         let url = given("STRIPE_API_URL").unwrap_or_else(|| STRIPE.to_owned());
-        Ok(Self { key: key.into(), url: server(&url)?, attempt_time_max: ATTEMPT_TIME_MAX, pause: PAUSE })
+        Ok(Self { key: key.into(), url: server(&url, live)?, attempt_time_max: ATTEMPT_TIME_MAX, pause: PAUSE })
     }
 
     /// Sets the longest single attempt and the pause before the first repetition.
@@ -85,14 +87,16 @@ fn is_live(key: &str) -> Option<bool> {
     }
 }
 
-/// The server of a URL, without a slash at its end. Plain `http` is for this machine only: the key would go over the wire.
-fn server(url: &str) -> Result<String, ConfigError> {
+/// The server of a URL, without a slash at its end. Plain `http` is for this machine only, because the key would go over the wire; a test key
+/// may also go to a private address, as from a container to the machine that it runs on.
+fn server(url: &str, live: bool) -> Result<String, ConfigError> {
     let unusable = |problem| ConfigError { variable: "STRIPE_API_URL", problem };
     let uri: http::Uri = url.parse().map_err(|_| unusable("is no URL"))?;
     let host = uri.host().ok_or(unusable("is no http:// or https:// URL"))?;
     match uri.scheme_str() {
         Some("https") => {}
         Some("http") if matches!(host, "localhost" | "127.0.0.1" | "[::1]") => {}
+        Some("http") if !live && host.parse().is_ok_and(|address: Ipv4Addr| address.is_private()) => {}
         Some("http") => return Err(unusable("is not encrypted and not of this machine")),
         _ => return Err(unusable("is no http:// or https:// URL")),
     }
@@ -160,6 +164,7 @@ mod tests {
         for (url, kept) in [
             ("", "https://api.stripe.com"),
             ("http://127.0.0.1:4242/", "http://127.0.0.1:4242"),
+            ("http://172.17.0.1:4242", "http://172.17.0.1:4242"),
             ("https://proxy.example.test", "https://proxy.example.test"),
         ] {
             assert_eq!(read("sk_test_1", "local", "", url).unwrap().url, kept);
@@ -167,5 +172,7 @@ mod tests {
         for url in ["http://stripe.example.test", "ftp://127.0.0.1", "127.0.0.1:1", "https://a.test/v1", "https://a.test/?x", "http://"] {
             assert!(read("sk_test_1", "local", "", url).unwrap_err().starts_with("STRIPE_API_URL: "), "{url}");
         }
+        assert!(read("sk_test_1", "local", "", "http://8.8.8.8").unwrap_err().ends_with("is not encrypted and not of this machine"));
+        assert!(read("sk_live_1", "production", "true", "http://172.17.0.1").unwrap_err().starts_with("STRIPE_API_URL: "));
     }
 }

@@ -1,25 +1,39 @@
-"""Servers that runs with real tools start: ended with the run, their output shown when it fails."""
+"""Servers that the emulator runs start: on free loopback ports, ended with the run, their output shown when it fails."""
 
 import atexit
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target"
-LOCAL = TARGET / "release" / "local"
+LOCAL = Path(os.environ.get("CARGO_TARGET_DIR", TARGET)) / "release" / "local"
+FUNCTIONS = TARGET / "lambda"
 
 # As in local/src/settings.rs.
 JWT_SECRET = "callsheets-local-development-secret-0000"
+WEBHOOK_SECRET = "whsec_callsheets_local_development"
+STRIPE_KEY = "sk_test_emulator"
+# Any will do: nothing here checks them.
+CREDENTIALS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 class Failed(Exception):
     """What is wrong, for whoever started the run."""
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def wait_for(ready, what, seconds=20.0, pause=0.01):
@@ -30,6 +44,14 @@ def wait_for(ready, what, seconds=20.0, pause=0.01):
             raise Failed(f"{what}: not after {seconds:.0f} s")
         time.sleep(pause)
     return result
+
+
+def listens(port, host="127.0.0.1"):
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+        return True
+    except OSError:
+        return False
 
 
 class Running:
@@ -78,17 +100,70 @@ def tool(name, variable):
     """Path of a program that scripts/setup has found or installed."""
     written = TARGET / "tools" / "env"
     lines = written.read_text().splitlines() if written.exists() else []
-    found = [line.split("=", 1)[1] for line in lines if line.startswith(f"export {variable}=")]
+    found = [line.split("=", 1)[1].strip('"') for line in lines if line.startswith(f"export {variable}=")]
     path = os.environ.get(variable) or (found[0] if found else shutil.which(name))
     if not path:
         raise Failed(f"no {name}: run ./scripts/setup")
     return path
 
 
+class Valkey(Running):
+    """A Valkey that keeps nothing."""
+
+    def __init__(self):
+        self.port = free_port()
+        server = tool("valkey-server", "VALKEY_SERVER")
+        super().__init__([server, "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        self.wait_until(lambda: listens(self.port), "Valkey")
+        self.url = f"redis://127.0.0.1:{self.port}/"
+
+    def flush(self):
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+            line.sendall(b"FLUSHALL\r\n")
+            if line.recv(64) != b"+OK\r\n":
+                raise Failed("Valkey does not flush")
+
+
+class Table(Running):
+    """The embedded table of `local`, in memory."""
+
+    def __init__(self):
+        if not LOCAL.exists():
+            raise Failed("no release binaries: run ./scripts/build-native")
+        super().__init__([LOCAL, "table"])
+        line = self.wait_until(lambda: [line for line in self.output().splitlines() if " at http://" in line], "the embedded table")
+        self.url = line[0].split(" at ")[1]
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def fill(self, file, name):
+        """Imports a file into a table of this name."""
+        local("import", file, "--dynamodb", self.url, env={"TABLE_NAME": name, **CREDENTIALS})
+
+
+class Stripe(Running):
+    """The fake Stripe of `local`, whose server nobody asks here."""
+
+    def __init__(self):
+        super().__init__([LOCAL, "--port", "0", "--no-demo"])
+        line = self.wait_until(lambda: [line for line in self.output().splitlines() if line.startswith("fake Stripe on ")], "the fake Stripe")
+        self.url = line[0].removeprefix("fake Stripe on ")
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def control(self, command, **fields):
+        """Makes something happen at Stripe."""
+        body = json.dumps(fields).encode()
+        request = urllib.request.Request(f"{self.url}/control/{command}", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
+    def state(self):
+        """Its objects, and the requests to it by method and path."""
+        with urllib.request.urlopen(f"{self.url}/control/state", timeout=10) as response:
+            return json.load(response)
+
+
 def local(*words, env=None):
     """Runs a command of `local` and returns what it printed."""
-    if not LOCAL.exists():
-        raise Failed("no target/release/local: cargo build --release -p local")
     done = subprocess.run([LOCAL, *map(str, words)], env={**os.environ, **(env or {})}, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"local {' '.join(map(str, words))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")

@@ -1,6 +1,6 @@
 //! What API Gateway does: takes an HTTP request to the function of its route, as the event and answer that cross AWS's wire.
 //!
-//! Both are really turned into JSON and back, the function's side by `lambda_http`'s own conversion.
+//! Both are really turned into JSON and back, the function's side by the conversion that runs on AWS.
 
 mod answer;
 mod event;
@@ -10,10 +10,9 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use app::{App, BoxError, Handler};
+use app::{App, BoxError, Envelope, Handler};
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
-use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service, service_fn};
 use serde_json::json;
 use uuid::Uuid;
@@ -99,13 +98,13 @@ impl Gateway {
 
 /// What the Lambda runtime does with an event.
 async fn run(app: &Arc<App>, handler: Handler, event: &str) -> Result<String, BoxError> {
-    let payload: LambdaRequest = serde_json::from_str(event)?;
+    let payload: Envelope = serde_json::from_str(event)?;
     let app = Arc::clone(app);
     let mut function = Adapter::from(service_fn(move |request| {
         let app = Arc::clone(&app);
         async move { Ok::<_, Infallible>(app::respond(&app, request, handler).await) }
     }));
-    let answer = match function.call(LambdaEvent::new(payload, Context::default())).await {
+    let answer = match function.call(LambdaEvent::new(payload.into_inner(), Context::default())).await {
         Ok(answer) => answer,
         Err(never) => match never {},
     };

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures::FutureExt;
-use lambda_http::{Body, RequestExt};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_http::{Adapter, Body, RequestExt};
+use lambda_runtime::{LambdaEvent, Service, service_fn};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use store::meter::Reading;
@@ -18,7 +18,7 @@ use web::{ApiError, BoxError, Request, Response};
 
 use crate::limits::InCache;
 use crate::metrics::{Ended, Observed};
-use crate::{App, AppUrl, Config, DeadLetters, Downloads, KeySource, StreamBatch, StripeConfig, logs};
+use crate::{App, AppUrl, Config, DeadLetters, Downloads, Envelope, KeySource, StreamBatch, StripeConfig, logs};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
 pub type Handled<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -78,9 +78,13 @@ pub fn serve_billing(handler: Handler) -> Result<(), BoxError> {
 
 async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {
     let app = Arc::new(app);
-    lambda_http::run(lambda_http::service_fn(move |request| {
+    let mut function = Adapter::from(service_fn(move |request| {
         let app = Arc::clone(&app);
         async move { Ok::<_, BoxError>(respond(&app, request, handler).await) }
+    }));
+    // What `lambda_http::run` does, but for the envelope.
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Envelope>| {
+        function.call(LambdaEvent::new(event.payload.into_inner(), event.context))
     }))
     .await
 }

@@ -190,6 +190,7 @@ pub(crate) fn seconds(time: Duration) -> u64 {
 pub(crate) fn address(request: &lambda_http::Request) -> String {
     let named = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
+        Some(RequestContext::ApiGatewayV1(context)) => context.identity.source_ip.as_deref(),
         _ => None,
     };
     match named.and_then(|text| text.parse().ok()) {
@@ -204,6 +205,8 @@ pub(crate) fn address(request: &lambda_http::Request) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequestContext, ApiGatewayV2httpRequestContext};
+
     use super::*;
     use crate::endpoints::{ENDPOINTS, Lookup, lookup};
 
@@ -244,6 +247,22 @@ mod tests {
             assert_eq!(names(&charges(method, path, Some("u1"))), expected, "{method} {path}");
         }
         assert_eq!(names(&charges("POST", "/api/extraction/save-contacts", None)), ["all", "extraction"]);
+    }
+
+    #[test]
+    fn the_address_is_the_one_that_the_gateway_saw_in_either_format() {
+        let mut of_format_1 = ApiGatewayProxyRequestContext::default();
+        of_format_1.identity.source_ip = Some("2001:db8::7:1".to_owned());
+        let mut of_format_2 = ApiGatewayV2httpRequestContext::default();
+        of_format_2.http.source_ip = Some("203.0.113.7".to_owned());
+        for (context, expected) in [
+            (RequestContext::ApiGatewayV1(of_format_1), "2001:db8::"),
+            (RequestContext::ApiGatewayV2(of_format_2), "203.0.113.7"),
+            (RequestContext::ApiGatewayV1(ApiGatewayProxyRequestContext::default()), "unknown"),
+        ] {
+            let request = http::Request::builder().header("x-forwarded-for", "192.0.2.1").body(lambda_http::Body::Empty).unwrap();
+            assert_eq!(address(&request.with_request_context(context)), expected);
+        }
     }
 
     #[test]

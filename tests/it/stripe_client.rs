@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use app::Clock;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
 use local::fake_stripe::{Action, FakeStripe, Fault, Shape};
 use serde_json::{Value, json};
 use stripe_client::{Client, Config, Intent, List, NewCheckout, NewCustomer, NewPortal, Object, PriceChange, StripeError};
@@ -168,6 +170,42 @@ async fn both_shapes_of_objects_pass_through_as_they_are() {
     assert_eq!((&old["current_period_end"], &old["items"]["data"][0]["current_period_end"]), (&end, &Value::Null));
     let invoices = client.all(List::InvoicesOf(&customer), soon()).await.unwrap();
     assert_eq!((&invoices[0]["subscription"], &invoices[0]["paid"]), (&subscription["id"], &json!(true)));
+}
+
+#[tokio::test]
+async fn a_single_request_can_ask_the_fake_for_either_shape() {
+    let fake = fake().await;
+    let client = client(&fake);
+    let (customer, subscription) = bought(&fake, &client).await;
+    let http = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
+    let send = async |method: &str, path: String, body: String| -> (u16, Value) {
+        let request =
+            http::Request::builder().method(method).uri(format!("{}{path}", fake.url())).header("authorization", "Bearer sk_test_1");
+        let answer = http.request(request.body(Full::<Bytes>::from(body)).unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap())
+    };
+    let get = async |path: &str, query: &str| {
+        let (status, object) = send("GET", format!("/v1/{path}{query}"), String::new()).await;
+        assert_eq!(status, 200, "{path}{query}: {object}");
+        object
+    };
+    let path = format!("subscriptions/{}", id(&subscription));
+    let (old, current) = (get(&path, "?shape=old").await, get(&path, "").await);
+    assert_eq!(current, get(&path, "?shape=current").await);
+    assert_eq!(old["current_period_end"], current["items"]["data"][0]["current_period_end"]);
+    assert!(old["items"]["data"][0]["current_period_end"].is_null() && current["current_period_end"].is_null());
+    let invoices = get("invoices", &format!("?customer={customer}&shape=old&limit=1")).await;
+    assert_eq!((&invoices["data"][0]["subscription"], invoices["data"][0].get("parent")), (&subscription["id"], None));
+
+    // What happens on such a request is told in its shape, and the next one is not.
+    for (query, version) in [("?shape=old", "2024-06-20"), ("", "2026-09-30.endive")] {
+        assert_eq!(send("POST", format!("/control/renew{query}"), format!("id={}", id(&subscription))).await.0, 200);
+        let told = fake.events().pop().unwrap();
+        assert_eq!(told["api_version"], version);
+        assert_eq!(told["data"]["object"]["current_period_end"].is_i64(), !query.is_empty(), "{told}");
+    }
+    assert_eq!(send("POST", "/control/shape".to_owned(), "shape=newest".to_owned()).await.0, 400);
 }
 
 #[tokio::test]

@@ -75,6 +75,15 @@ impl Account {
         self.clock.now().unix_seconds()
     }
 
+    /// Does something in another shape: what it answers, and the events that it makes.
+    pub(super) fn shaped<T>(&mut self, shape: Option<Shape>, work: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.shape;
+        self.shape = shape.unwrap_or(before);
+        let done = work(self);
+        self.shape = before;
+        done
+    }
+
     /// A new id. Later ones are greater, which Stripe does not promise.
     pub(super) fn id(&mut self, prefix: &str) -> String {
         self.numbers += 1;

@@ -72,17 +72,17 @@ impl<'a> Action<'a> {
     }
 }
 
-/// Runs a command of `POST /control/{name}`: an action with its `id`, or one about the fake itself.
-pub(super) fn run(shared: &Shared, name: &str, fields: &Map<String, Value>) -> Result<Value, &'static str> {
+/// Runs a command of `POST /control/{name}`: an action with its `id`, or one about the fake itself. `?shape=old` tells of an action in the old
+/// shape.
+pub(super) fn run(shared: &Shared, name: &str, shape: Option<Shape>, fields: &Map<String, Value>) -> Result<Value, &'static str> {
     let field = |name: &str| form::text(fields, &[name]).unwrap_or_default();
     if let Some(action) = Action::named(name, field("id"), field("price")) {
-        return shared.act(action);
+        return shared.act(action, shape);
     }
     let number = |name: &str| field(name).parse::<usize>().ok();
     match name {
         "shape" => {
-            let shape = if field("shape") == "old" { Shape::Old } else { Shape::Current };
-            shared.account().shape = shape;
+            shared.account().shape = Shape::named(field("shape")).ok_or("shape: old or current")?;
         }
         "fault" => {
             let fault =

@@ -91,7 +91,7 @@ impl FakeStripe {
     /// # Errors
     /// Why it cannot happen.
     pub fn act(&self, action: Action<'_>) -> Result<Value, &'static str> {
-        self.shared.act(action)
+        self.shared.act(action, None)
     }
 
     /// An object as it is now, in the present shape.
@@ -156,7 +156,7 @@ impl FakeStripe {
         self.shared.account().requests.values().sum()
     }
 
-    /// Shows objects, and makes events, in another shape from now on.
+    /// Shows objects, and makes events, in another shape from now on. A single request asks for it with `?shape=old`.
     pub fn set_shape(&self, shape: Shape) {
         self.shared.account().shape = shape;
     }
@@ -209,8 +209,9 @@ impl Shared {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn act(&self, action: Action<'_>) -> Result<Value, &'static str> {
-        let done = action.run(&mut self.account());
+    /// Makes something happen and tells of it, in another shape if one is given.
+    fn act(&self, action: Action<'_>, shape: Option<Shape>) -> Result<Value, &'static str> {
+        let done = self.account().shaped(shape, |account| action.run(account));
         self.dispatch();
         done
     }

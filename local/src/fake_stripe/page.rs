@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::account::Account;
 use super::server::{Answer, json as json_answer, text};
+use super::shape::Shape;
 use super::{Shared, commands, form};
 
 const STYLE: &str = "<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse}\
@@ -51,7 +52,8 @@ fn command(shared: &Shared, parts: &Parts, name: &str, body: &Bytes) -> Answer {
     } else {
         form::parse(&String::from_utf8_lossy(body))
     };
-    let done = commands::run(shared, name, &fields);
+    let (shape, _) = Shape::of_query(parts.uri.query().unwrap_or_default());
+    let done = commands::run(shared, name, shape, &fields);
     if is(ACCEPT, "text/html") && done.is_ok() {
         let mut answer = text(StatusCode::SEE_OTHER, "");
         let next = form::text(&fields, &["next"]).and_then(|next| next.parse().ok());

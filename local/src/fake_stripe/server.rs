@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::api::{Asked, error};
+use super::shape::Shape;
 use super::{Shared, page};
 
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -101,8 +102,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<A
 
 async fn api(shared: &Shared, parts: &http::request::Parts, path: &str, body: &str) -> io::Result<Answer> {
     let word = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let query = parts.uri.query().unwrap_or_default();
-    let asked = Asked { method: parts.method.as_str(), path, query, body, key: word("idempotency-key") };
+    let (shape, query) = Shape::of_query(parts.uri.query().unwrap_or_default());
+    let asked = Asked { method: parts.method.as_str(), path, query: &query, body, key: word("idempotency-key") };
     let fault = {
         let mut account = shared.account();
         *account.requests.entry(asked.counted()).or_default() += 1;
@@ -120,7 +121,7 @@ async fn api(shared: &Shared, parts: &http::request::Parts, path: &str, body: &s
     if !word(AUTHORIZATION.as_str()).is_some_and(is_key) {
         return Ok(json(error(401, "invalid_request_error", None, None)));
     }
-    let (answered, replayed) = shared.account().answer(&asked);
+    let (answered, replayed) = shared.account().shaped(shape, |account| account.answer(&asked));
     shared.dispatch();
     if fault == Some(Fault::AnswerLost) {
         return Err(io::ErrorKind::ConnectionAborted.into());

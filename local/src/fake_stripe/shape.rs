@@ -13,6 +13,21 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// The shape of a word.
+    pub(super) fn named(word: &str) -> Option<Self> {
+        match word {
+            "current" => Some(Self::Current),
+            "old" => Some(Self::Old),
+            _ => None,
+        }
+    }
+
+    /// What a query asks for with `shape=old` or `shape=current`, and the rest of the query, which Stripe's own parameters are.
+    pub(super) fn of_query(query: &str) -> (Option<Self>, String) {
+        let (own, rest): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with("shape="));
+        (own.first().and_then(|pair| Self::named(pair.trim_start_matches("shape="))), rest.join("&"))
+    }
+
     /// What the account calls its version.
     pub(super) fn version(self) -> &'static str {
         match self {

@@ -36,5 +36,6 @@ mod search;
 mod servers;
 mod stripe;
 mod stripe_client;
+mod stripe_metrics;
 mod template;
 mod tidy;

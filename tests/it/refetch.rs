@@ -55,7 +55,7 @@ fn of_one_second(id: &str, status: &str) -> Value {
 }
 
 /// A record of the table's stream about a marked item.
-fn marked(pk: &str, sk: &str) -> Value {
+pub(crate) fn marked(pk: &str, sk: &str) -> Value {
     let keys = json!({"pk": {"S": pk}, "sk": {"S": sk}});
     let mut image = keys.clone();
     image["needs_refresh"] = json!({"S": "yes"});

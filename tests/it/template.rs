@@ -92,14 +92,39 @@ fn the_runbook_has_every_alarm_and_no_other() {
     assert_eq!(named, of_type("AWS::CloudWatch::Alarm"));
 }
 
+/// The metrics of our own that alarms look at, alone or as one of several, with the names of their dimensions.
+fn alarmed() -> Vec<(String, Vec<String>)> {
+    let alarms = resources().into_iter().filter(|(_, resource)| resource["Type"].as_str() == Some("AWS::CloudWatch::Alarm"));
+    let metrics = alarms.flat_map(|(_, alarm)| {
+        let properties = alarm["Properties"].clone();
+        let several = properties["Metrics"].as_sequence().into_iter().flatten().map(|part| part["MetricStat"]["Metric"].clone());
+        several.chain([properties.clone()]).collect::<Vec<_>>()
+    });
+    let own = metrics.filter(|metric| metric["Namespace"].as_str() == Some("Callsheets"));
+    own.map(|metric| {
+        let dimensions = metric["Dimensions"].as_sequence().into_iter().flatten();
+        let name = |value: &Value| value.as_str().expect("a name").to_owned();
+        (name(&metric["MetricName"]), dimensions.map(|dimension| name(&dimension["Name"])).collect())
+    })
+    .collect()
+}
+
+#[test]
+fn alarms_look_where_metrics_are_written() {
+    let alarmed = alarmed();
+    assert!(alarmed.len() > 6, "{alarmed:?}");
+    for (metric, dimensions) in alarmed {
+        let expected: &[&str] = if metric.starts_with("Status") { &["Stage", "Function"] } else { &["Stage"] };
+        assert_eq!(dimensions, expected, "{metric}");
+    }
+}
+
 #[test]
 fn alarms_and_the_dashboard_look_at_metrics_that_exist() {
     let documented = text("docs/metrics.md");
     let template = text("template.yaml");
     let selected = template.split("SELECT SUM(").skip(1).filter_map(|rest| rest.split(')').next());
-    let own = resources().into_iter().filter(|(_, resource)| resource["Properties"]["Namespace"].as_str() == Some("Callsheets"));
-    let alarmed: Vec<String> = own.filter_map(|(_, alarm)| alarm["Properties"]["MetricName"].as_str().map(str::to_owned)).collect();
-    for metric in selected.map(str::to_owned).chain(alarmed) {
+    for metric in selected.map(str::to_owned).chain(alarmed().into_iter().map(|(metric, _)| metric)) {
         assert!(documented.contains(&format!("`{metric}`")), "no program writes {metric}");
     }
 }

@@ -17,7 +17,7 @@ use web::edge::{Given, Served};
 use web::{ApiError, BoxError, Request, Response};
 
 use crate::limits::InCache;
-use crate::metrics::{Ended, Observed};
+use crate::metrics::{Calls, Ended, Observed};
 use crate::{App, AppUrl, Config, DeadLetters, Downloads, Envelope, KeySource, StreamBatch, StripeConfig, logs};
 
 /// What a handler returns, boxed: a function pointer keeps the runtime's generics from compiling once per function.
@@ -214,16 +214,16 @@ pub async fn take_stream(app: &App, name: &str, batch: StreamBatch, handler: Str
 struct Watch {
     started: Instant,
     table: Reading,
-    stripe_calls: u64,
+    stripe: Calls,
 }
 
 impl App {
     fn watch(&self) -> Watch {
-        Watch { started: Instant::now(), table: self.table.meter().read(), stripe_calls: self.stripe_calls() }
+        Watch { started: Instant::now(), table: self.table.meter().read(), stripe: self.calls_to_stripe() }
     }
 
-    fn stripe_calls(&self) -> u64 {
-        self.stripe_client.as_ref().map_or(0, stripe_client::Client::calls)
+    fn calls_to_stripe(&self) -> Calls {
+        self.stripe_client.as_ref().map_or(Calls::default(), |client| Calls { count: client.calls(), time: client.time() })
     }
 
     /// Writes the metrics of what `watch` began with.
@@ -239,7 +239,7 @@ impl App {
             took: watch.started.elapsed(),
             cache: self.cache.take_counted(),
             table: self.table.meter().read().since(&watch.table),
-            stripe_calls: self.stripe_calls() - watch.stripe_calls,
+            stripe: self.calls_to_stripe().since(watch.stripe),
             cold,
         });
     }

@@ -1,6 +1,7 @@
 //! Calls: attempts until one succeeds, none is left, or the time is up.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rand::Rng;
@@ -71,6 +72,8 @@ struct Inner {
     breaker: Breaker,
     attempt_time_max: Duration,
     pause: Duration,
+    /// Microseconds that attempts took.
+    taken_us: AtomicU64,
 }
 
 /// An attempt that did not succeed.
@@ -90,13 +93,25 @@ impl Client {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let (attempt_time_max, pause) = (config.attempt_time_max, config.pause);
-        Self(Arc::new(Inner { transport: Transport::new(config), breaker: Breaker::default(), attempt_time_max, pause }))
+        Self(Arc::new(Inner {
+            transport: Transport::new(config),
+            breaker: Breaker::default(),
+            attempt_time_max,
+            pause,
+            taken_us: AtomicU64::new(0),
+        }))
     }
 
     /// Attempts that were sent so far, repetitions included.
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.0.transport.attempts()
+    }
+
+    /// What the attempts took together so far, without the pauses between them.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        Duration::from_micros(self.0.taken_us.load(Ordering::Relaxed))
     }
 
     /// An object as Stripe shows it.
@@ -171,6 +186,7 @@ impl Client {
             .admit(now)
             .map_err(|wait| Failed::last(StripeError::Unavailable { reason: "it failed again and again", retry_after: Some(wait) }))?;
         let sent = timeout(time, self.0.transport.send(request, key)).await;
+        self.0.taken_us.fetch_add(u64::try_from(now.elapsed().as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let result = match sent.unwrap_or(Err(StripeError::unavailable("no answer in time"))) {
             Ok(answer) => sorted(answer),
             Err(error) => Err(Failed { error, repeat: true }),

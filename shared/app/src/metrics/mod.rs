@@ -74,15 +74,17 @@ impl Metrics {
         self.sink.is_some()
     }
 
-    /// Adds a value to the next line. Beyond a hundred of one metric they are left out.
+    /// Adds a value to the next line. Counts are added up; of other metrics, values beyond a hundred are left out.
     pub(crate) fn note(&self, metric: Metric, value: f64) {
         if !self.is_on() {
             return;
         }
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, values) = noted.entry(metric.name).or_insert((metric.unit, Vec::new()));
-        if values.len() < VALUES_MAX {
-            values.push(value);
+        match values.as_mut_slice() {
+            [sum] if metric.unit == Unit::Count => *sum += value,
+            present if present.len() < VALUES_MAX => values.push(value),
+            _ => {}
         }
     }
 
@@ -142,6 +144,20 @@ impl Ended {
     }
 }
 
+/// Calls to a service and the time that they took together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Calls {
+    pub(crate) count: u64,
+    pub(crate) time: Duration,
+}
+
+impl Calls {
+    /// What came since.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { count: self.count - before.count, time: self.time.saturating_sub(before.time) }
+    }
+}
+
 /// What one request or event did.
 #[derive(Debug)]
 pub(crate) struct Observed<'a> {
@@ -157,8 +173,8 @@ pub(crate) struct Observed<'a> {
     pub(crate) cache: Counted,
     /// What the table was asked.
     pub(crate) table: Reading,
-    /// Calls to Stripe, repetitions included.
-    pub(crate) stripe_calls: u64,
+    /// Calls to Stripe, repetitions included, and what they took together.
+    pub(crate) stripe: Calls,
     /// Whether it was the environment's first.
     pub(crate) cold: bool,
 }
@@ -227,7 +243,7 @@ impl Observed<'_> {
             (CACHE_TROUBLE, troubles),
             (CACHE_DAMAGED, cache.damaged),
             (TABLE_CALLS, table.calls()),
-            (STRIPE_CALLS, self.stripe_calls),
+            (STRIPE_CALLS, self.stripe.count),
         ];
         counts.extend(rejected.map(|(metric, filled)| (metric, fills(filled))));
         let mut metrics: Vec<_> =
@@ -241,6 +257,9 @@ impl Observed<'_> {
             metrics.push((TABLE_LATENCY, json!(ms(table.time()))));
             metrics.push((TABLE_READ_UNITS, json!(table.read_units())));
             metrics.push((TABLE_WRITE_UNITS, json!(table.write_units())));
+        }
+        if self.stripe.count > 0 {
+            metrics.push((STRIPE_LATENCY, json!(ms(self.stripe.time))));
         }
         metrics
     }
@@ -285,7 +304,7 @@ mod tests {
             took: Duration::from_millis(12),
             cache,
             table: Reading::default(),
-            stripe_calls: 2,
+            stripe: Calls { count: 2, time: Duration::from_millis(300) },
             cold: true,
         }
     }
@@ -312,6 +331,7 @@ mod tests {
             (&lines[0]["Function"], &lines[0]["View"], &lines[0]["Tier"]),
             (&json!("get-dashboard-data"), &json!("dashboard-data"), &json!("source"))
         );
+        assert_eq!(lines[0]["StripeLatency"], 300.0);
         assert_eq!((lines[0].get("CacheHit"), lines[0].get("TableCalls")), (None, None), "what did not happen is not told");
     }
 
@@ -328,15 +348,15 @@ mod tests {
     }
 
     #[test]
-    fn values_beyond_a_hundred_are_left_out_and_nothing_is_noted_for_nobody() {
+    fn values_beyond_a_hundred_are_left_out_counts_are_added_up_and_nothing_is_noted_for_nobody() {
         let taken = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&taken);
         let metrics = Metrics::to("test", Arc::new(move |line| sink.lock().unwrap().push(line.to_owned())));
         (0..150).for_each(|at| metrics.note(INVALIDATION_LAG, f64::from(at)));
-        metrics.note_limits(Verdict::Refused);
+        (0..150).for_each(|_| metrics.note_limits(Verdict::Refused));
         metrics.write(&observed(Counted::default()));
         let line: Value = serde_json::from_str(&taken.lock().unwrap()[0]).unwrap();
-        assert_eq!((line["InvalidationLag"].as_array().unwrap().len(), &line["RateLimitRefused"]), (100, &json!(1.0)));
+        assert_eq!((line["InvalidationLag"].as_array().unwrap().len(), &line["RateLimitRefused"]), (100, &json!(150.0)));
         let off = Metrics::off();
         off.note(INVALIDATION_LAG, 1.0);
         assert!(off.noted.lock().unwrap().is_empty());

@@ -72,6 +72,15 @@ metrics! {
     TABLE_READ_UNITS = "TableReadUnits", Count;
     TABLE_WRITE_UNITS = "TableWriteUnits", Count;
     STRIPE_CALLS = "StripeCalls", Count;
+    STRIPE_LATENCY = "StripeLatency", Milliseconds;
+    STRIPE_IGNORED = "StripeIgnored", Count;
+    STRIPE_QUARANTINED = "StripeQuarantined", Count;
+    STRIPE_LINK_CONFLICT = "StripeLinkConflict", Count;
+    STRIPE_EVENT_ALTERED = "StripeEventAltered", Count;
+    STRIPE_AMOUNT_DIFFERS = "StripeAmountDiffers", Count;
+    STRIPE_DRIFT = "StripeDrift", Count;
+    STRIPE_REFETCH_FAILED = "StripeRefetchFailed", Count;
+    STRIPE_ANSWER_REJECTED = "StripeAnswerRejected", Count;
     INVALIDATION_LAG = "InvalidationLag", Milliseconds;
     RATE_LIMIT_WITHIN = "RateLimitWithin", Count;
     RATE_LIMIT_REFUSED = "RateLimitRefused", Count;

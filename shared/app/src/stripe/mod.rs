@@ -10,7 +10,6 @@ use std::time::Instant;
 
 use billing::signature::{Secrets, verify};
 use billing::{Event, Outcome};
-use domain::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use store::{Reprocessed, Settled, StoreError};
@@ -18,7 +17,7 @@ use web::{ApiError, BoxError, ConfigError, Request, Response};
 
 use crate::errors::of_store;
 use crate::{App, body};
-use alarms::{Watched, count};
+use alarms::Watched;
 
 pub use backfill::{Backfill, Backfilled};
 pub use reconcile::{Found as Reconciled, Job};
@@ -93,7 +92,7 @@ impl App {
             Err(error) if error.is_transient() => return Err(of_store(error)),
             Err(error) => return Ok(failed(&event, &error)),
         };
-        note(&event, &settled, request.now());
+        self.note(&event, &settled);
         self.show(&settled).await;
         let acknowledged = Acknowledged {
             received: true,
@@ -127,6 +126,20 @@ impl App {
         Ok(reprocessed)
     }
 
+    /// Logs what became of an event: never its content.
+    fn note(&self, event: &Event, settled: &Settled) {
+        let (event_id, event_type, outcome) = (event.id.as_str(), event.event_type.as_str(), settled.outcome);
+        tracing::info!(event_id, event_type, ?outcome, "stripe event settled");
+        if outcome == Outcome::Ignored {
+            self.count(Watched::Ignored);
+        }
+        for alarm in &settled.alarms {
+            let (kind, text) = (alarm.kind, alarm.text.as_str());
+            tracing::error!(event_id, event_type, ?kind, alarm = text, "stripe event needs a person");
+            self.count(Watched::Alarm(kind));
+        }
+    }
+
     /// Makes what an event changed known.
     pub(crate) async fn show(&self, settled: &Settled) {
         if settled.plans_changed && !self.plans_changed().await {
@@ -147,17 +160,6 @@ fn failed(event: &Event, error: &StoreError) -> Response {
     let (event_id, cause) = (event.id.as_str(), error as &(dyn std::error::Error + 'static));
     tracing::error!(event_id, cause, "stripe event failed");
     Response::json(500, json!({"success": false, "error": "Webhook processing failed", "eventId": event_id}).to_string().into())
-}
-
-/// Logs what became of an event: never its content.
-fn note(event: &Event, settled: &Settled, now: Timestamp) {
-    let (event_id, event_type, outcome) = (event.id.as_str(), event.event_type.as_str(), settled.outcome);
-    tracing::info!(event_id, event_type, ?outcome, "stripe event settled");
-    for alarm in &settled.alarms {
-        let (kind, text) = (alarm.kind, alarm.text.as_str());
-        tracing::error!(event_id, event_type, ?kind, alarm = text, "stripe event needs a person");
-        count(Watched::Alarm(kind), now);
-    }
 }
 
 #[cfg(test)]

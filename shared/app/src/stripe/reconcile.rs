@@ -14,7 +14,7 @@ use store::Progress;
 use stripe_client::{List, Page, StripeError};
 use web::BoxError;
 
-use super::alarms::{Watched, count};
+use super::alarms::Watched;
 use super::refetch::RefetchError;
 use crate::App;
 
@@ -137,11 +137,11 @@ impl App {
                 Err(error) if error.is_transient() => return Err(error.into()),
                 Err(error) => {
                     tracing::error!(event_id = event.id, error = %error, "a listed event cannot be applied");
-                    count(Watched::AnswerRejected, now);
+                    self.count(Watched::AnswerRejected);
                     continue;
                 }
             };
-            super::note(&event, &settled, now);
+            self.note(&event, &settled);
             self.show(&settled).await;
             missed += u64::from(settled.outcome != Outcome::Ignored);
         }
@@ -166,16 +166,16 @@ impl App {
             return Ok(false);
         }
         // The list may be older than what an event told since: what counts is what Stripe shows after the mirror was read.
-        let (subscription, now) = (listed["id"].as_str(), self.clock.now());
+        let subscription = listed["id"].as_str();
         match self.refetch(&customer, &object).await {
             Ok(true) => {
                 tracing::warn!(subscription, "the mirror showed a subscription otherwise than Stripe");
-                count(Watched::Drift, now);
+                self.count(Watched::Drift);
                 Ok(true)
             }
             Err(RefetchError::Never(reason)) => {
                 tracing::error!(subscription, reason, "a listed subscription cannot be stored");
-                count(Watched::AnswerRejected, now);
+                self.count(Watched::AnswerRejected);
                 Ok(false)
             }
             result => result,

@@ -14,7 +14,7 @@ use store::{Answered, CatalogueAnswered, Filled, Question, StoreError};
 use stripe_client::{Client, List, Object, StripeError};
 use web::BoxError;
 
-use super::alarms::{Watched, count};
+use super::alarms::Watched;
 use crate::App;
 
 /// Times that Stripe is asked for one thing because something else changed meanwhile.
@@ -154,7 +154,7 @@ impl App {
             CatalogueAnswered::Changed(alarms) => {
                 for alarm in alarms {
                     tracing::error!(kind = ?alarm.kind, alarm = alarm.text, "Stripe's catalogue needs a person");
-                    count(Watched::Alarm(alarm.kind), self.clock.now());
+                    self.count(Watched::Alarm(alarm.kind));
                 }
                 // The stream tells the cache again.
                 self.plans_changed().await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use store::stream::{Refresh, refresh};
 use web::BoxError;
 
-use super::alarms::{Watched, count};
+use super::alarms::Watched;
 use super::refetch::RefetchError;
 use crate::stream::failure;
 use crate::{App, StreamBatch};
@@ -34,12 +34,12 @@ impl App {
                 Ok(()) => {}
                 Err(RefetchError::Later(error)) => {
                     tracing::warn!(error = %error, "Stripe cannot be asked now: it is tried again");
-                    count(Watched::RefetchFailed, self.clock.now());
+                    self.count(Watched::RefetchFailed);
                     // A record without a number fails the whole batch: it must not be lost.
                     failures.extend(records.into_iter().map(|record| number(record).unwrap_or_default()));
                 }
                 Err(RefetchError::Never(reason)) => {
-                    count(Watched::AnswerRejected, self.clock.now());
+                    self.count(Watched::AnswerRejected);
                     for record in records {
                         failures.extend(self.reject(record, &reason).await);
                     }

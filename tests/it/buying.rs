@@ -109,7 +109,8 @@ async fn the_same_wish_twice_is_one_session_until_it_is_used_up() {
     world.stripe().act(Action::ExpireCheckout(&sessions[0])).unwrap();
     let second = checkout(&online, STARTER).await;
     assert_eq!((second != sessions[0], checkout(&online, STARTER).await == second), (true, true));
-    world.stripe().act(Action::CompleteCheckout(&second)).unwrap();
+    let bought = world.stripe().act(Action::CompleteCheckout(&second)).unwrap();
+    world.stripe().act(Action::Cancel(&text(&bought["id"]))).unwrap();
     world.stripe().settled().await;
     let third = checkout(&online, STARTER).await;
     assert!(third != second && world.stripe().object(&third).unwrap()["status"] == "open", "nobody is sent to a paid session");
@@ -119,6 +120,64 @@ async fn the_same_wish_twice_is_one_session_until_it_is_used_up() {
     assert_eq!(one.expect_status(200).json, again.json);
     assert_ne!(one.json, other.json, "the client's own key tells wishes apart");
     assert_eq!(world.stripe().objects("customer").len(), 1);
+}
+
+#[tokio::test]
+async fn who_is_subscribed_is_asked_to_confirm_the_change_and_never_pays_twice() {
+    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 3)]).await;
+    let online = world.online().await;
+    let subscription = buy(&online, STARTER).await;
+    let visits = join_all((0..5).map(|_| checkout(&online, PROFESSIONAL))).await;
+    assert!(visits.iter().all(|visit| *visit == visits[0]), "{visits:?}");
+    let visit = world.stripe().object(&visits[0]).unwrap();
+    let change = &visit["flow"]["subscription_update_confirm"];
+    assert_eq!((&visit["object"], &change["subscription"]), (&json!("billing_portal.session"), &json!(subscription)));
+    assert_eq!(visit["flow"]["after_completion"]["redirect"]["return_url"], "https://app.example.test/billing?checkout=success");
+    expect_plan(&online, "starter", "active").await;
+
+    world.set_now("2026-03-05T09:31:00.000Z");
+    world.stripe().act(Action::CompleteCheckout(&visits[0])).unwrap();
+    world.stripe().settled().await;
+    expect_plan(&online, "professional", "active").await;
+    assert_eq!(world.stripe().objects("subscription").len(), 1);
+
+    // The same price again: there is nothing to confirm, and nothing is sold.
+    let visit = world.stripe().object(&checkout(&online, PROFESSIONAL).await).unwrap();
+    assert!(visit["object"] == "billing_portal.session" && visit["flow"].is_null());
+    for (second, status) in ["past_due", "unpaid", "paused"].into_iter().enumerate() {
+        let mut object = world.stripe().object(&subscription).unwrap();
+        object["status"] = json!(status);
+        world.stripe().put(object.clone());
+        world.set_now(&format!("2026-03-05T09:32:{second:02}.000Z"));
+        world.stripe().tell("customer.subscription.updated", &object);
+        world.stripe().settled().await;
+        assert!(checkout(&online, STARTER).await.starts_with("bps_"), "{status}");
+    }
+    // Stripe knows that it has ended, and nobody has told yet.
+    let mut object = world.stripe().object(&subscription).unwrap();
+    object["status"] = json!("canceled");
+    world.stripe().put(object);
+    assert!(checkout(&online, STARTER).await.starts_with("cs_"));
+    world.stripe().remove(&subscription);
+    assert!(checkout(&online, STARTER).await.starts_with("cs_"));
+}
+
+#[tokio::test]
+async fn a_key_that_stripe_does_not_take_stops_purchases_until_it_is_changed_and_nothing_else() {
+    let world = World::with(&[seed("u1").subscription(STARTER, "active").job("COMPLETED", "2026-03-01T10:00:00.000Z", 3)]).await;
+    world.stripe().subscribe("cus_u1", "sub_u1", "u1", STARTER);
+    let body = json!({"priceId": PROFESSIONAL, "subscriptionId": "sub_u1"});
+    for status in [401, 403] {
+        for path in [CHECKOUT, PORTAL, CANCEL, UPDATE] {
+            let before = world.stripe().calls();
+            world.stripe().fault(Fault::Status(status), 1);
+            let reply = world.post(path, &body).await.expect_status(503).expect_header("retry-after", "60");
+            reply.expect_json("", json!({"success": false, "error": "Service unavailable"}));
+            assert_eq!(world.stripe().calls(), before + 1, "{path}: another try would not help");
+        }
+        world.get(CUSTOMER).await.expect_status(200).expect_json("/plan", "starter");
+    }
+    world.post(CHECKOUT, &body).await.expect_status(200);
 }
 
 #[tokio::test]
@@ -368,7 +427,8 @@ async fn fifty_deliveries_of_one_event_at_once_apply_once_and_fifty_events_lose_
 #[tokio::test]
 async fn late_reordered_and_repeated_events_end_as_stripe_has_it() {
     for order in [Order::Reversed, Order::Shuffled] {
-        let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 3)]).await;
+        let valkey = Valkey::start();
+        let world = over_valkey(&valkey).await;
         let online = world.online().await;
         world.stripe().deliver(Manner::Held);
         let old = world.stripe().act(Action::CompleteCheckout(&checkout(&online, STARTER).await)).unwrap();
@@ -387,18 +447,42 @@ async fn late_reordered_and_repeated_events_end_as_stripe_has_it() {
 
 #[tokio::test]
 async fn events_wait_out_a_table_that_is_down() {
-    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 3)]).await;
+    let valkey = Valkey::start();
+    let world = over_valkey(&valkey).await;
     let online = world.online().await;
     let session = checkout(&online, STARTER).await;
     world.stripe().settled().await;
     world.table_down(true);
     world.stripe().act(Action::CompleteCheckout(&session)).unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(!world.stripe().undelivered().is_empty());
+    let waiting = world.stripe().undelivered();
+    assert!(waiting.len() > 3, "each is refused: {waiting:?}");
     world.table_down(false);
     world.stripe().settled().await;
     assert!(world.stripe().undelivered().is_empty());
     expect_plan(&online, "starter", "active").await;
+    assert_eq!(world.drift("u1").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_end_of_an_old_subscription_leaves_the_new_one_that_was_bought() {
+    let valkey = Valkey::start();
+    let world = over_valkey(&valkey).await;
+    let online = world.online().await;
+    // Two checkouts that were open at once.
+    let sessions = [checkout(&online, STARTER).await, checkout(&online, PROFESSIONAL).await];
+    let mut bought = Vec::new();
+    for (second, session) in sessions.iter().enumerate() {
+        world.set_now(&format!("2026-03-05T09:31:{second:02}.000Z"));
+        bought.push(text(&world.stripe().act(Action::CompleteCheckout(session)).unwrap()["id"]));
+        world.stripe().settled().await;
+    }
+    expect_plan(&online, "professional", "active").await;
+    world.set_now("2026-03-05T09:31:30.000Z");
+    world.stripe().act(Action::Cancel(&bought[0])).unwrap();
+    world.stripe().settled().await;
+    expect_plan(&online, "professional", "active").await;
+    online.get("u1", CUSTOMER).await.expect_json("/subscriptionId", bought[1].as_str());
 }
 
 /// Users by their ids.

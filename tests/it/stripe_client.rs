@@ -89,7 +89,7 @@ async fn what_is_created_carries_the_user_and_is_read_back() {
     let read = client.object(Object::Subscription(id(&subscription)), soon()).await.unwrap();
     assert_eq!((&read["status"], &read["items"]["data"][0]["price"]["id"]), (&json!("active"), &json!("price_starter_monthly")));
 
-    let portal = NewPortal { customer: &customer_id, return_url: "https://app.example.test/billing" };
+    let portal = NewPortal { customer: &customer_id, return_url: "https://app.example.test/billing", confirm: None };
     let portal = client.create_portal(&portal, &INTENT, soon()).await.unwrap().object;
     assert!(portal["url"].as_str().unwrap().contains("/portal/"));
     assert_eq!(client.calls(), fake.calls(), "each call was one request");
@@ -261,7 +261,7 @@ async fn what_cannot_be_mended_by_a_repetition_is_asked_once() {
     fake.fault(Fault::Status(402), 1);
     let refused = client.object(Object::Customer("cus_none"), soon()).await.unwrap_err();
     assert!(matches!(refused, StripeError::Refused { status: 402, .. }) && !refused.is_transient(), "{refused}");
-    let new = NewPortal { customer: "cus_none", return_url: "https://app.example.test/" };
+    let new = NewPortal { customer: "cus_none", return_url: "https://app.example.test/", confirm: None };
     assert!(client.create_portal(&new, &INTENT, soon()).await.unwrap_err().is_missing("customer"));
     fake.fault(Fault::Status(403), 1);
     let rejected = client.all(List::Products, soon()).await.unwrap_err();

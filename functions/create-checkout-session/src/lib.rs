@@ -3,7 +3,8 @@
 use app::{App, PriceRequest, body};
 use web::{ApiError, Request, Response};
 
-/// Opens a checkout of an offered price: `{"success": true, "sessionId": .., "url": ..}`. Two submits of one wish get one session.
+/// Opens a checkout of an offered price: `{"success": true, "sessionId": .., "url": ..}`. Two submits of one wish get one session. Who is
+/// subscribed gets the billing portal's page instead that asks to confirm the change of the subscription.
 ///
 /// # Errors
 /// `400` without a `priceId`, or for one that is not offered; `401` without a valid token; `409` after several used-up checkouts of one

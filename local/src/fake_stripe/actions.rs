@@ -9,8 +9,13 @@ use super::objects::{self, PERIOD_S};
 pub(super) type Refused = &'static str;
 
 impl Account {
-    /// The user pays: card, subscription, first invoice.
+    /// The user pays: card, subscription, first invoice. Or confirms what a visit to the portal asks for.
     pub(super) fn complete_checkout(&mut self, session: &str) -> Result<Value, Refused> {
+        if let Some(flow) = self.get(session).map(|visit| visit["flow"].clone()).filter(Value::is_object) {
+            let change = &flow["subscription_update_confirm"];
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            return self.change_price(&word(&change["subscription"]), &word(&change["items"]["0"]["price"]));
+        }
         let open = self.get(session).filter(|found| found["status"] == "open").cloned().ok_or("no open checkout session has this id")?;
         let basket = self.baskets.get(session).cloned().ok_or("no open checkout session has this id")?;
         let customer = open["customer"].as_str().unwrap_or_default().to_owned();

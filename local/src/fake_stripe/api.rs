@@ -134,13 +134,39 @@ impl Account {
     }
 
     fn create_portal(&mut self, parameters: &Map<String, Value>) -> Result<Value, Answer> {
-        known(parameters, &["customer", "return_url"])?;
+        known(parameters, &["customer", "return_url", "flow_data"])?;
         absolute(parameters, "return_url")?;
         self.customer(form::text(parameters, &["customer"]).unwrap_or_default())?;
+        if parameters.contains_key("flow_data") {
+            self.confirmable(parameters)?;
+        }
         let id = self.id("bps");
         let session = objects::portal(&id, &format!("{}/portal/{id}", self.url), &Value::Object(parameters.clone()), self.now());
         self.put(session.clone());
         Ok(session)
+    }
+
+    /// Refuses a change that nobody could confirm.
+    fn confirmable(&self, parameters: &Map<String, Value>) -> Result<(), Answer> {
+        const FLOW: &str = "subscription_update_confirm";
+        let refused = |parameter| error(400, "invalid_request_error", Some("resource_missing"), Some(parameter));
+        let of = |names: &[&str]| form::text(parameters, &[&["flow_data", FLOW][..], names].concat()).unwrap_or_default();
+        if form::text(parameters, &["flow_data", "type"]) != Some(FLOW) {
+            return Err(error(400, "invalid_request_error", Some("parameter_invalid_empty"), Some("flow_data[type]")));
+        }
+        let found = self.existing("subscription", of(&["subscription"]), "flow_data[subscription_update_confirm][subscription]")?;
+        if found["status"] == "canceled" || found["customer"] != parameters["customer"] {
+            return Err(refused("flow_data[subscription_update_confirm][subscription]"));
+        }
+        if found["items"]["data"][0]["id"] != of(&["items", "0", "id"]) {
+            return Err(refused("flow_data[subscription_update_confirm][items][0][id]"));
+        }
+        let price = "flow_data[subscription_update_confirm][items][0][price]";
+        let to = self.existing("price", of(&["items", "0", "price"]), price)?;
+        if to["active"] != true || found["items"]["data"][0]["price"]["id"] == to["id"] {
+            return Err(error(400, "invalid_request_error", None, Some(price)));
+        }
+        Ok(())
     }
 
     fn update_subscription(&mut self, id: &str, parameters: &Map<String, Value>) -> Result<Value, Answer> {

@@ -54,8 +54,8 @@ pub(super) fn checkout(id: &str, url: &str, form: &Value, price: &Value, now: i6
 
 /// A visit to the billing portal.
 pub(super) fn portal(id: &str, url: &str, form: &Value, now: i64) -> Value {
-    json!({"id": id, "object": "billing_portal.session", "created": now, "customer": form["customer"], "livemode": false,
-        "return_url": form["return_url"], "url": url})
+    json!({"id": id, "object": "billing_portal.session", "created": now, "customer": form["customer"], "flow": form["flow_data"],
+        "livemode": false, "return_url": form["return_url"], "url": url})
 }
 
 /// A subscription of one monthly price that begins now.

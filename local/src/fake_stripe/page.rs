@@ -112,6 +112,9 @@ fn checkout(account: &Account, id: &str) -> Option<String> {
 
 fn portal(account: &Account, id: &str) -> Option<String> {
     let session = account.get(id).filter(|found| found["object"] == "billing_portal.session")?;
+    if session["flow"].is_object() {
+        return Some(confirmation(account, id, session));
+    }
     let here = format!("/portal/{id}");
     let theirs = account.of_kind("subscription").filter(|object| object["customer"] == session["customer"]);
     let rows: String = theirs.map(|subscription| subscription_row(subscription, &here)).collect();
@@ -119,6 +122,20 @@ fn portal(account: &Account, id: &str) -> Option<String> {
         "<!doctype html><title>Billing portal</title>{STYLE}<h1>Billing portal</h1><table>{rows}</table><a href=\"{}\">Back</a>",
         shown(&session["return_url"])
     ))
+}
+
+/// What the portal asks to confirm.
+fn confirmation(account: &Account, id: &str, session: &Value) -> String {
+    let price = session["flow"]["subscription_update_confirm"]["items"]["0"]["price"].as_str().unwrap_or_default();
+    let amount = account.get(price).and_then(|price| price["unit_amount"].as_i64()).unwrap_or_default();
+    format!(
+        "<!doctype html><title>Billing portal</title>{STYLE}<h1>Change to {}.{:02} USD a month</h1><p>The fake Stripe's portal: the \
+         subscription moves to another price.</p>{} <a href=\"{}\">Go back</a>",
+        amount / 100,
+        amount % 100,
+        button("complete-checkout", "Confirm", id, &shown(&session["flow"]["after_completion"]["redirect"]["return_url"])),
+        shown(&session["return_url"])
+    )
 }
 
 fn subscription_row(subscription: &Value, next: &str) -> String {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde_json::Value;
 use store::Buyer;
-use stripe_client::{Client, Intent, NewCheckout, NewCustomer, NewPortal, Object};
+use stripe_client::{Client, Confirm, Intent, NewCheckout, NewCustomer, NewPortal, Object, PriceChange, StripeError};
 use web::{ApiError, Caller, ConfigError, Request};
 
 use crate::App;
 use crate::errors::{of_store, of_stripe};
+use crate::subscriptions::{has_ended, plan_item};
 
 /// Time that the calls of one request may take together.
 pub(crate) const CALLS_TIME_MAX: Duration = Duration::from_secs(15);
@@ -49,7 +50,8 @@ impl AppUrl {
 }
 
 impl App {
-    /// Opens a checkout of an offered price, or finds the one that the same wish opened before.
+    /// Opens a checkout of an offered price, or finds the one that the same wish opened before. Who is subscribed gets a page that changes the
+    /// subscription: a checkout would be a second one, and both would be charged.
     ///
     /// # Errors
     /// `400` for a price that is not offered; `401` for a deleted account; `503` when Stripe or the table is unavailable.
@@ -62,6 +64,9 @@ impl App {
         let (stripe, until) = (self.billing_calls()?, until(request));
         let back = self.app_url(request)?;
         let mut buyer = self.table.buyer(&caller.user).await.map_err(of_store)?;
+        if let Some(change) = self.open_change(request, &buyer, price, until).await? {
+            return Ok(change);
+        }
         let mut once = occasion(request)?;
         for _ in 0..TRIES {
             let customer = self.customer(stripe, caller, &buyer, until).await?;
@@ -90,6 +95,31 @@ impl App {
         Err(ApiError::Conflict("Too many checkouts today".to_owned()))
     }
 
+    /// Opens the page that moves a subscribed user to another price; at the same price the portal's first page. Nothing for who is not
+    /// subscribed, or not any more.
+    async fn open_change(&self, request: &Request, buyer: &Buyer, price: &str, until: Instant) -> Result<Option<Checkout>, ApiError> {
+        let (Some(customer), Some(subscription)) = (&buyer.subscribed_as, &buyer.subscription) else { return Ok(None) };
+        let (stripe, caller) = (self.billing_calls()?, Caller::of(request)?);
+        let found = match stripe.object(Object::Subscription(subscription), until).await {
+            Err(StripeError::NotFound) => return Ok(None),
+            found => found.map_err(of_stripe)?,
+        };
+        if has_ended(&found) {
+            return Ok(None);
+        }
+        let (back, plans) = (self.app_url(request)?, self.plans(request.now()).await);
+        let item = plan_item(&found, &plans).filter(|item| item["price"]["id"] != price).and_then(|item| item["id"].as_str());
+        let success_url = format!("{back}/billing?checkout=success");
+        let confirm = item.map(|item| Confirm { change: PriceChange { subscription, item, price }, success_url: &success_url });
+        let new = NewPortal { customer, return_url: &format!("{back}/billing?checkout=canceled"), confirm };
+        // The page holds for minutes only: two submits of one wish get one, a later wish another.
+        let minute = || request.now().to_string().chars().take(16).collect();
+        let once = client_key(request)?.map_or_else(minute, str::to_owned);
+        let made = stripe.create_portal(&new, &Intent { user: caller.user.as_str(), once: &once }, until).await.map_err(of_stripe)?;
+        let session_id = text(&made.object["id"]).unwrap_or_default();
+        Ok(Some(Checkout { session_id, url: text(&made.object["url"]) }))
+    }
+
     /// Opens a visit to the billing portal: its address.
     ///
     /// # Errors
@@ -100,7 +130,7 @@ impl App {
         let none = || ApiError::BadRequest("No active subscription found".to_owned());
         let customer = buyer.subscribed_as.ok_or_else(none)?;
         let (stripe, until) = (self.billing_calls()?, until(request));
-        let new = NewPortal { customer: &customer, return_url: &format!("{}/billing", self.app_url(request)?) };
+        let new = NewPortal { customer: &customer, return_url: &format!("{}/billing", self.app_url(request)?), confirm: None };
         // A visit is short: each gets an address of its own unless the client says that it is the same.
         let once = client_key(request)?.map_or_else(|| request.now().ms().to_string(), str::to_owned);
         let made = stripe.create_portal(&new, &Intent { user: caller.user.as_str(), once: &once }, until).await;

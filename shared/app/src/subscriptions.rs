@@ -77,7 +77,7 @@ impl App {
             }
             found => found.map_err(of_stripe)?,
         };
-        if found["status"] == "canceled" || found["status"] == "incomplete_expired" {
+        if has_ended(&found) {
             self.take(stripe, &target, Some(found), request, until).await?;
             return Err(ended());
         }
@@ -160,8 +160,13 @@ impl App {
     }
 }
 
+/// Whether Stripe shows a subscription that has ended for good.
+pub(crate) fn has_ended(subscription: &Value) -> bool {
+    subscription["status"] == "canceled" || subscription["status"] == "incomplete_expired"
+}
+
 /// The item that the plan is paid by: the one whose price is in the catalogue, else the first.
-fn plan_item<'a>(subscription: &'a Value, plans: &Plans) -> Option<&'a Value> {
+pub(crate) fn plan_item<'a>(subscription: &'a Value, plans: &Plans) -> Option<&'a Value> {
     let items = subscription["items"]["data"].as_array()?;
     let is_plan = |item: &&Value| item["price"]["id"].as_str().is_some_and(|price| plans.of_price(price).id != plans.free().id);
     items.iter().find(is_plan).or_else(|| items.first())

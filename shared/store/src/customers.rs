@@ -22,6 +22,8 @@ pub struct Buyer {
     pub former: Option<String>,
     /// The customer of the subscription that counts; nothing without one.
     pub subscribed_as: Option<String>,
+    /// Stripe's id of that subscription.
+    pub subscription: Option<String>,
     /// Revision of the choice.
     chosen_rev: Option<u64>,
 }
@@ -77,17 +79,16 @@ impl Table {
     /// [`StoreError::AccountDeleted`] for a deleted account; else see [`StoreError`].
     pub async fn buyer(&self, user: &UserId) -> Result<Buyer, StoreError> {
         let known = self.known_buyer(user).await?;
-        let row = known.root.billing.subscription.as_ref();
-        let is_subscribed = row.is_some_and(|row| row.stripe_subscription_id.is_some() && row.status.is_subscribed());
+        let subscription = known.root.billing.subscribed().map(|(_, id)| id.to_owned());
         let chosen_rev = known.choice.as_ref().map(|choice| choice.rev);
         let shown = known.root.billing.customer.as_ref().map(|shown| shown.id.clone());
-        let subscribed_as = shown.clone().filter(|_| is_subscribed);
+        let subscribed_as = shown.clone().filter(|_| subscription.is_some());
         let (customer, former) = match known.choice.as_ref().map(|choice| choice.customer.clone()) {
             Some(chosen) if known.is_deleted(&chosen) => (shown.filter(|shown| *shown != chosen), Some(chosen)),
             Some(chosen) => (Some(chosen), None),
             None => (shown, None),
         };
-        Ok(Buyer { customer, former, subscribed_as, chosen_rev })
+        Ok(Buyer { customer, former, subscribed_as, subscription, chosen_rev })
     }
 
     /// Chooses the customer that a user buys as from now on, unless another request was first: the chosen one.

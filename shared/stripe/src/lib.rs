@@ -20,4 +20,4 @@ pub use config::{Config, ConfigError};
 pub use error::StripeError;
 pub use intent::Intent;
 pub use lists::{List, Page};
-pub use writes::{NewCheckout, NewCustomer, NewPortal, PriceChange, Written};
+pub use writes::{Confirm, NewCheckout, NewCustomer, NewPortal, PriceChange, Written};

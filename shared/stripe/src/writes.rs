@@ -44,6 +44,17 @@ pub struct NewPortal<'a> {
     pub customer: &'a str,
     /// Where Stripe sends the browser afterwards.
     pub return_url: &'a str,
+    /// What the visit is for; nothing for the portal's first page.
+    pub confirm: Option<Confirm<'a>>,
+}
+
+/// A change that the user is asked to confirm, with what it costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Confirm<'a> {
+    /// The change.
+    pub change: PriceChange<'a>,
+    /// Where Stripe sends the browser when it was confirmed.
+    pub success_url: &'a str,
 }
 
 /// Another price for a subscription.
@@ -97,6 +108,47 @@ struct CheckoutForm<'a> {
 struct PortalForm<'a> {
     customer: &'a str,
     return_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow_data: Option<FlowForm<'a>>,
+}
+
+#[derive(Serialize)]
+struct FlowForm<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subscription_update_confirm: ConfirmForm<'a>,
+    after_completion: AfterForm<'a>,
+}
+
+#[derive(Serialize)]
+struct ConfirmForm<'a> {
+    subscription: &'a str,
+    items: [ItemForm<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct AfterForm<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    redirect: RedirectForm<'a>,
+}
+
+#[derive(Serialize)]
+struct RedirectForm<'a> {
+    return_url: &'a str,
+}
+
+impl<'a> From<Confirm<'a>> for FlowForm<'a> {
+    fn from(Confirm { change, success_url }: Confirm<'a>) -> Self {
+        Self {
+            kind: "subscription_update_confirm",
+            subscription_update_confirm: ConfirmForm {
+                subscription: change.subscription,
+                items: [ItemForm { id: change.item, price: change.price }],
+            },
+            after_completion: AfterForm { kind: "redirect", redirect: RedirectForm { return_url: success_url } },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -144,7 +196,7 @@ impl Client {
     /// # Errors
     /// [`StripeError`].
     pub async fn create_portal(&self, new: &NewPortal<'_>, intent: &Intent<'_>, until: Instant) -> Result<Written, StripeError> {
-        let form = PortalForm { customer: new.customer, return_url: new.return_url };
+        let form = PortalForm { customer: new.customer, return_url: new.return_url, flow_data: new.confirm.map(FlowForm::from) };
         self.post("create-portal", "/billing_portal/sessions", &form, intent, until).await
     }
 

@@ -4,6 +4,8 @@ use domain::UserId;
 use serde_json::{Value, json};
 use testkit::{World, seed};
 
+use crate::servers::Valkey;
+
 use super::stripe::{NOW, deliver, event, pro, rev};
 
 const SUMMARY: &str = "/api/billing/summary";
@@ -28,7 +30,12 @@ fn card(id: &str, customer: Option<&str>, created: i64) -> Value {
 
 /// A user with a plan, two invoices and a thrown-away draft, and a card of two.
 async fn told() -> World {
-    let world = World::with(&[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 12).usage("2026-03", 3), seed("u2")]).await;
+    told_with(cache::Coherent::memory(cache::Settings::default())).await
+}
+
+async fn told_with(cache: cache::Coherent) -> World {
+    let world =
+        World::with_cache(cache, &[seed("u1").job("COMPLETED", "2026-03-01T10:00:00.000Z", 12).usage("2026-03", 3), seed("u2")]).await;
     deliver(&world, &pro("evt_1", NOW - 10)).await.expect_json("/outcome", "applied");
     let mut detached = event("evt_8", "payment_method.detached", NOW - 2, card("pm_2", None, NOW - 30));
     detached["data"]["previous_attributes"] = json!({"customer": "cus_1"});
@@ -131,6 +138,71 @@ async fn a_hit_reads_nothing_and_a_miss_at_most_twice() {
         assert_eq!(world.meter().since(&before).calls(), 0, "{path}");
         let etag = hit.headers["etag"].to_str().unwrap();
         world.send("GET", path, &[("if-none-match", etag)], b"").await.expect_status(304);
+    }
+}
+
+/// Every endpoint of the contract that reads billing state, of customer `cus_1`.
+fn every_read() -> Vec<String> {
+    let reads = web::endpoints::ENDPOINTS.iter().filter(|endpoint| endpoint.method == "GET" && endpoint.path.starts_with("/api/billing/"));
+    let paths: Vec<String> = reads
+        .map(|endpoint| {
+            let (start, parameter) = endpoint.path.split_once('{').unwrap_or((endpoint.path, ""));
+            if parameter.is_empty() { start.to_owned() } else { format!("{start}cus_1") }
+        })
+        .collect();
+    assert!(paths.len() >= 6, "{paths:?}");
+    paths
+}
+
+/// Calls to Stripe that the app tried to make, and those that Stripe has seen.
+fn calls_to_stripe(world: &World) -> (u64, u64) {
+    (world.app().stripe_client().unwrap().calls(), world.stripe().calls())
+}
+
+#[tokio::test]
+async fn no_read_asks_stripe_whether_it_is_a_miss_a_hit_or_fails() {
+    let world = told().await;
+    assert_eq!(calls_to_stripe(&world), (0, 0));
+    for path in every_read() {
+        // The catalogue was read in init.
+        let least = u64::from(path != "/api/billing/plans");
+        let before = world.meter();
+        world.get(&path).await.expect_status(200);
+        let miss = world.meter().since(&before).calls();
+        assert!((least..=2).contains(&miss), "{path}: {miss} reads of the table");
+        let before = world.meter();
+        world.get(&path).await.expect_status(200);
+        assert_eq!(world.meter().since(&before).calls(), 0, "{path}");
+        world.as_user("u2").get(&path).await;
+        assert_eq!(calls_to_stripe(&world), (0, 0), "{path}");
+    }
+    world.table_down(true);
+    for path in every_read() {
+        world.get(&path).await;
+        assert_eq!(calls_to_stripe(&world), (0, 0), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn while_stripe_refuses_connections_every_read_answers_and_nobody_tries_to_connect() {
+    for cold in [true, false] {
+        let valkey = Valkey::start();
+        let world = told_with(valkey.cache().await).await;
+        if !cold {
+            for path in every_read() {
+                world.get(&path).await.expect_status(200);
+            }
+        }
+        world.stripe().refuse(true);
+        for path in every_read() {
+            world.get(&path).await.expect_status(200).expect_json("/success", true);
+        }
+        for path in ["/api/dashboard/data", "/api/dashboard/summary", "/api/usage/current", "/api/usage/limits", "/api/usage/can-upload"] {
+            world.get(path).await.expect_status(200);
+        }
+        // Also of a customer that Stripe was never asked about.
+        world.as_user("u3").get("/api/billing/summary").await.expect_status(200);
+        assert_eq!(calls_to_stripe(&world), (0, 0), "cold {cold}");
     }
 }
 

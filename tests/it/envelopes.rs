@@ -31,8 +31,11 @@ fn of_format_2(body: &str, encoded: bool, signature: &str) -> Value {
         "isBase64Encoded": encoded})
 }
 
-/// Both formats: an envelope of a body, whether it is base64, and its signature.
-pub(super) const FORMATS: [(&str, fn(&str, bool, &str) -> Value); 2] = [("1.0", of_format_1), ("2.0", of_format_2)];
+/// Makes an envelope of a body, whether it is base64, and its signature.
+pub(super) type Envelope = fn(&str, bool, &str) -> Value;
+
+/// Both formats.
+pub(super) const FORMATS: [(&str, Envelope); 2] = [("1.0", of_format_1), ("2.0", of_format_2)];
 
 fn right(body: &[u8]) -> String {
     signed(local::DEVELOPMENT_WEBHOOK_SECRET, body, NOW)

@@ -161,6 +161,7 @@ mod tests {
         }
         assert_eq!(check(&format!("t=1700000000,v1={}", MAC.to_uppercase())), Err(SignatureError::Mismatch));
         assert_eq!(check(&format!("t=1700000000,v1={}", &MAC[..63])), Err(SignatureError::Mismatch));
+        assert_eq!(check(&format!("t=1700000000,v1={MAC}=")), Err(SignatureError::Mismatch), "a part ends at the comma only");
     }
 
     #[test]

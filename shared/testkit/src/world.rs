@@ -64,13 +64,15 @@ struct Around {
     consumers: &'static [&'static str],
     /// A Stripe to ask.
     stripe: Option<stripe_client::Client>,
+    /// Whether Stripe's events are of live mode.
+    live: bool,
     /// Where large files go; nothing for the gateway's own shelf.
     downloads: Option<Arc<dyn Downloads>>,
 }
 
 impl Default for Around {
     fn default() -> Self {
-        Self { limits: "off", audited: 0, consumers: &["on-table-stream"], stripe: None, downloads: None }
+        Self { limits: "off", audited: 0, consumers: &["on-table-stream"], stripe: None, live: false, downloads: None }
     }
 }
 
@@ -126,6 +128,12 @@ impl World {
         Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
     }
 
+    /// A world in Stripe's live mode.
+    pub async fn with_live_stripe(seeds: &[Seed]) -> Self {
+        let around = Around { live: true, ..Around::default() };
+        Self::build(Coherent::memory(cache::Settings::default()), around, seeds).await
+    }
+
     /// A world whose large files go to a place of the test's choice.
     pub async fn with_downloads(downloads: Arc<dyn Downloads>, seeds: &[Seed]) -> Self {
         let around = Around { downloads: Some(downloads), ..Around::default() };
@@ -158,7 +166,7 @@ impl World {
         let stripe = FakeStripe::start(clock.clone()).await.expect("a free port");
         let url = AppUrl::from_lookup(&|_| Some(APP_URL.to_owned())).expect("a constant in the right form");
         let calls = around.stripe.unwrap_or_else(|| client_of(&stripe));
-        let app = app.with_stripe(webhook()).with_downloads(around.downloads.unwrap_or_else(|| shelf.clone()));
+        let app = app.with_stripe(webhook(around.live)).with_downloads(around.downloads.unwrap_or_else(|| shelf.clone()));
         let app = Arc::new(app.with_stripe_client(calls).with_app_url(url));
         for (delivery, name) in deliveries.into_iter().zip(consumers) {
             let (name, handler) = local::functions::STREAM_CONSUMERS.iter().find(|(known, _)| known == name).expect("a consumer");
@@ -423,9 +431,11 @@ pub(crate) fn edge(limits: &str) -> EdgeConfig {
 }
 
 /// Two signing secrets, as while one is rotated.
-fn webhook() -> StripeConfig {
-    let lookup = |variable: &str| {
-        (variable == "STRIPE_WEBHOOK_SECRETS").then(|| format!("{OLD_WEBHOOK_SECRET}, {}", local::DEVELOPMENT_WEBHOOK_SECRET))
+fn webhook(live: bool) -> StripeConfig {
+    let lookup = |variable: &str| match variable {
+        "STRIPE_WEBHOOK_SECRETS" => Some(format!("{OLD_WEBHOOK_SECRET}, {}", local::DEVELOPMENT_WEBHOOK_SECRET)),
+        "STRIPE_LIVE" => Some(live.to_string()),
+        _ => None,
     };
     StripeConfig::from_lookup(&lookup).expect("constants in the right form")
 }

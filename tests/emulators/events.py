@@ -40,7 +40,9 @@ def signature(secret, at, body):
 def signed_again(event):
     """A signature that was good when it was made is made again for now; any other stays what it is."""
     headers = event.get("headers", {})
-    parts = re.fullmatch(r"t=(\d+),v1=([0-9a-f]+)", headers.get("stripe-signature", ""))
+    # A REST API leaves the names of headers as they were sent.
+    name = next((name for name in headers if name.lower() == "stripe-signature"), "stripe-signature")
+    parts = re.fullmatch(r"t=(\d+),v1=([0-9a-f]+)", headers.get(name, ""))
     if not parts:
         return event
     body = base64.b64decode(event["body"]) if event["isBase64Encoded"] else event["body"].encode()
@@ -48,7 +50,15 @@ def signed_again(event):
         return event
     now = int(time.time())
     fresh = f"t={now},v1={signature(WEBHOOK_SECRET, now, body)}"
-    return {**event, "headers": {**headers, "stripe-signature": fresh}}
+    changed = {**event, "headers": {**headers, name: fresh}}
+    if "multiValueHeaders" in event:
+        changed["multiValueHeaders"] = {**event["multiValueHeaders"], name: [fresh]}
+    return changed
+
+
+def method(event):
+    """Of an HTTP request, in either payload format."""
+    return event.get("httpMethod") or event["requestContext"]["http"]["method"]
 
 
 def buy(stripe):
@@ -129,7 +139,7 @@ class Bench:
                 buy(stripe)
             try:
                 response = function.invoke(event)
-                again = asked_again(function, event) if http and event["requestContext"]["http"]["method"] == "GET" else None
+                again = asked_again(function, event) if http and method(event) == "GET" else None
             except OSError as error:
                 raise Failed(f"{name}: no answer ({error})\n{function.output()}") from error
             if not http:

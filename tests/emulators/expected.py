@@ -73,7 +73,9 @@ def differences(expected, found, place=""):
 
 def answer(response):
     """Status, headers and body of an HTTP function's response, decoded as a client decodes it."""
-    headers = {name.lower(): value for name, value in response.get("headers", {}).items()}
+    headers = {name.lower(): value for name, value in (response.get("headers") or {}).items()}
+    # A REST API's answer has lists of them.
+    headers.update({name.lower(): ",".join(values) for name, values in (response.get("multiValueHeaders") or {}).items()})
     body = response.get("body") or ""
     raw = base64.b64decode(body) if response.get("isBase64Encoded") else body.encode()
     if headers.get("content-encoding") == "gzip":

@@ -1,4 +1,4 @@
-//! `refresh-jwks` against an HTTPS server: what it stores, and what it leaves as it is.
+//! `refresh-jwks` against an HTTPS server: what it stores, and what it leaves as it is. And tokens of such keys.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -84,6 +84,17 @@ fn key(kid: &str) -> (EncodingKey, Value) {
     (key, jwk)
 }
 
+/// The same of RSA.
+fn rsa_key(kid: &str) -> (EncodingKey, Value) {
+    let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    // The key itself lies behind 26 bytes of PKCS #8.
+    let key = EncodingKey::from_rsa_der(&pair.serialize_der()[26..]);
+    let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::RS256).unwrap()).unwrap();
+    jwk["kid"] = json!(kid);
+    jwk["use"] = json!("sig");
+    (key, jwk)
+}
+
 #[tokio::test]
 async fn a_new_set_is_stored_once_and_without_anything_private() {
     let (world, idp) = (World::new().await, Idp::start().await);
@@ -154,23 +165,78 @@ fn only_https_addresses_and_this_machine_without_a_user_are_taken() {
 
 #[tokio::test]
 async fn tokens_of_a_new_key_hold_once_it_was_fetched() {
-    let (embedded, idp) = (Embedded::memory().unwrap(), Idp::start().await);
+    let idp = Idp::start().await;
     let ((old, old_jwk), (new, new_jwk)) = (key("k1"), key("k2"));
+    let (_embedded, app, clock) = app().await;
+    let token = |key, kid| signed(key, Algorithm::ES256, Some(kid), &claims());
+    let (of_old, of_new) = (token(&old, "k1"), token(&new, "k2"));
+    idp.publishes(&[&old_jwk]);
+    app.publish_keys(&idp.provider()).await.unwrap();
+    app.load().await;
+    assert_eq!([status(&app, &of_old).await, status(&app, &of_new).await], [200, 401]);
+
+    idp.publishes(&[&old_jwk, &new_jwk]);
+    app.publish_keys(&idp.provider()).await.unwrap();
+    let before = app.table().meter().read();
+    for _ in 0..5 {
+        assert_eq!(status(&app, &of_new).await, 401);
+    }
+    assert_eq!(app.table().meter().read().since(&before).calls(), 0, "the table is asked once a minute at most");
+    clock.set("2026-03-05T09:31:01Z".parse().unwrap());
+    assert_eq!(status(&app, &of_new).await, 200);
+    assert_eq!(status(&app, &of_old).await, 200);
+}
+
+#[tokio::test]
+async fn tokens_hold_by_either_algorithm_and_no_others() {
+    let idp = Idp::start().await;
+    let ((elliptic, elliptic_jwk), (rsa, rsa_jwk), (stranger, _)) = (key("ec"), rsa_key("rsa"), key("ec"));
+    let (_embedded, app, _) = app().await;
+    idp.publishes(&[&elliptic_jwk, &rsa_jwk]);
+    app.publish_keys(&idp.provider()).await.unwrap();
+    app.load().await;
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        claims
+    };
+    let (es256, rs256) = (Algorithm::ES256, Algorithm::RS256);
+    let public = EncodingKey::from_secret(elliptic_jwk["x"].as_str().unwrap().as_bytes());
+    let good = signed(&elliptic, es256, Some("ec"), &claims());
+    for (what, token, expected) in [
+        ("ES256", good.clone(), 200),
+        ("RS256", signed(&rsa, rs256, Some("rsa"), &claims()), 200),
+        ("several audiences", signed(&rsa, rs256, Some("rsa"), &with("aud", json!(["other", "callsheets"]))), 200),
+        ("the public key as a shared secret", signed(&public, Algorithm::HS256, Some("ec"), &claims()), 401),
+        ("the worlds' shared secret", testkit::sign(&claims()), 401),
+        ("no algorithm", testkit::unsigned(&claims()), 401),
+        ("the RSA key under the other's name", signed(&rsa, rs256, Some("ec"), &claims()), 401),
+        ("the elliptic key under the other's name", signed(&elliptic, es256, Some("rsa"), &claims()), 401),
+        ("RS512", signed(&rsa, Algorithm::RS512, Some("rsa"), &claims()), 401),
+        ("PS256", signed(&rsa, Algorithm::PS256, Some("rsa"), &claims()), 401),
+        ("a stranger's key", signed(&stranger, es256, Some("ec"), &claims()), 401),
+        ("an unknown key", signed(&elliptic, es256, Some("k9"), &claims()), 401),
+        ("no key named", signed(&elliptic, es256, None, &claims()), 401),
+        ("another issuer", signed(&elliptic, es256, Some("ec"), &with("iss", json!("https://evil.example"))), 401),
+        ("no issuer", signed(&elliptic, es256, Some("ec"), &with("iss", json!(null))), 401),
+        ("another audience", signed(&elliptic, es256, Some("ec"), &with("aud", json!("other"))), 401),
+        ("no audience", signed(&elliptic, es256, Some("ec"), &with("aud", json!(null))), 401),
+        ("expired", signed(&elliptic, es256, Some("ec"), &with("exp", json!(1))), 401),
+        ("cut", good[..good.len() - 4].to_owned(), 401),
+    ] {
+        assert_eq!(status(&app, &token).await, expected, "{what}");
+    }
+}
+
+/// An app that knows its callers by an issuer, and its table, under a clock that stands still.
+async fn app() -> (Embedded, App, Clock) {
+    let embedded = Embedded::memory().unwrap();
     let clock = Clock::frozen(NOW.parse().unwrap());
     let table = Table::connect(&TableConfig::local("callsheets", embedded.endpoint()));
     table.create_if_absent().await.unwrap();
     let (cache, dead_letters) = (Coherent::off(), Arc::new(KeptLetters::default()));
     let app = App::from_parts(Parts { table, cache, edge: edge(), clock: clock.clone(), dead_letters });
-    idp.publishes(&[&old_jwk]);
-    app.publish_keys(&idp.provider()).await.unwrap();
-    app.load().await;
-    assert_eq!([status(&app, &old, "k1").await, status(&app, &new, "k2").await], [200, 401]);
-
-    idp.publishes(&[&old_jwk, &new_jwk]);
-    app.publish_keys(&idp.provider()).await.unwrap();
-    assert_eq!(status(&app, &new, "k2").await, 401, "the table is asked once a minute at most");
-    clock.set("2026-03-05T09:31:01Z".parse().unwrap());
-    assert_eq!([status(&app, &old, "k1").await, status(&app, &new, "k2").await], [200, 200]);
+    (embedded, app, clock)
 }
 
 fn edge() -> EdgeConfig {
@@ -182,11 +248,17 @@ fn edge() -> EdgeConfig {
     EdgeConfig::from_lookup(&lookup).unwrap()
 }
 
-/// What a token gets that a key has signed.
-async fn status(app: &App, key: &EncodingKey, kid: &str) -> u16 {
-    let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
-    let claims = json!({"sub": "u1", "iss": "https://id.example", "aud": "callsheets", "exp": 1_772_800_000});
-    let token = jsonwebtoken::encode(&header, &claims, key).unwrap();
+fn claims() -> Value {
+    json!({"sub": "u1", "iss": "https://id.example", "aud": "callsheets", "exp": 1_772_800_000})
+}
+
+fn signed(key: &EncodingKey, algorithm: Algorithm, kid: Option<&str>, claims: &Value) -> String {
+    let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+    jsonwebtoken::encode(&header, claims, key).unwrap()
+}
+
+/// What a token gets.
+async fn status(app: &App, token: &str) -> u16 {
     let request = http::Request::get("/api/usage/current").header("authorization", format!("Bearer {token}"));
     let handler: app::Handler = |app, request| Box::pin(get_usage::handle(app, request));
     app::respond(app, request.body("".into()).unwrap(), handler).await.status().as_u16()

@@ -185,7 +185,7 @@ pub async fn respond(app: &App, request: lambda_http::Request, handler: Handler)
     let watch = app.watch();
     let deadline = time_left(&request);
     let now = app.clock.now();
-    if app.edge.misses_key(&request, now) {
+    if app.edge.misses_key(&request) {
         app.refresh_keys(now).await;
     }
     let run = |request| async move {

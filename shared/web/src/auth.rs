@@ -121,6 +121,10 @@ impl KeySet {
         }
         Ok(Self(set))
     }
+
+    fn find(&self, kid: &str) -> Option<(Algorithm, &DecodingKey)> {
+        self.0.iter().find(|(id, ..)| id == kid).map(|(_, algorithm, key)| (*algorithm, key))
+    }
 }
 
 fn usable_key(value: &Value) -> Option<(String, Algorithm, DecodingKey)> {
@@ -187,6 +191,14 @@ impl Verifier {
         }
     }
 
+    /// Whether an `Authorization` header has a token that names a key which is not known here. Nothing is verified.
+    #[must_use]
+    pub fn misses_key(&self, authorization: Option<&str>) -> bool {
+        let Self::Issuer { keys, .. } = self else { return false };
+        let named = authorization.and_then(bearer).and_then(kid);
+        named.is_some_and(|kid| keys.read().unwrap_or_else(PoisonError::into_inner).find(&kid).is_none())
+    }
+
     /// The caller that an `Authorization` header names.
     ///
     /// # Errors
@@ -196,15 +208,20 @@ impl Verifier {
         match self {
             Self::Secret(key) => caller_of(&verified(token, key, Algorithm::HS256)?, now).ok_or(Refusal::Invalid),
             Self::Issuer { issuer, audience, keys } => {
-                let kid = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid).ok_or(Refusal::Invalid)?;
+                let kid = kid(token).ok_or(Refusal::Invalid)?;
                 let keys = keys.read().unwrap_or_else(PoisonError::into_inner);
-                let (_, algorithm, key) = keys.0.iter().find(|(id, ..)| *id == kid).ok_or(Refusal::UnknownKey)?;
-                let claims = verified(token, key, *algorithm)?;
+                let (algorithm, key) = keys.find(&kid).ok_or(Refusal::UnknownKey)?;
+                let claims = verified(token, key, algorithm)?;
                 let meant = claims.get("iss").and_then(Value::as_str) == Some(issuer) && names(claims.get("aud"), audience);
                 caller_of(&claims, now).filter(|_| meant).ok_or(Refusal::Invalid)
             }
         }
     }
+}
+
+/// The key that a token names.
+fn kid(token: &str) -> Option<String> {
+    jsonwebtoken::decode_header(token).ok()?.kid
 }
 
 /// The claims of a token whose signature holds.

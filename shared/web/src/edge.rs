@@ -15,7 +15,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use lambda_http::Body;
 use uuid::Uuid;
 
-use crate::auth::{AuthConfig, KeySet, Refusal, Verifier};
+use crate::auth::{AuthConfig, KeySet, Verifier};
 use crate::cors::Origins;
 use crate::encoding::takes_gzip;
 use crate::endpoints::{Auth, BodyKind, CachePolicy, Endpoint, Lookup, lookup};
@@ -84,9 +84,9 @@ impl Edge {
 
     /// Whether the request's token names a key that is not known here.
     #[must_use]
-    pub fn misses_key(&self, request: &lambda_http::Request, now: Timestamp) -> bool {
+    pub fn misses_key(&self, request: &lambda_http::Request) -> bool {
         let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        self.needs_keys() && self.verifier.caller(authorization, now) == Err(Refusal::UnknownKey)
+        self.verifier.misses_key(authorization)
     }
 
     /// Whether a page of this origin may call.

@@ -2,9 +2,8 @@
 
 use domain::UserId;
 use serde_json::{Value, json};
+use testkit::servers::Valkey;
 use testkit::{World, seed};
-
-use crate::servers::Valkey;
 
 use super::stripe::{NOW, deliver, event, pro, rev};
 

@@ -4,9 +4,8 @@ use futures::future::join_all;
 use http::Method;
 use local::fake_stripe::{Action, Fault, Manner, Order, Shape};
 use serde_json::{Value, json};
+use testkit::servers::Valkey;
 use testkit::{Online, Reply, World, seed};
-
-use crate::servers::Valkey;
 
 const CHECKOUT: &str = "/api/billing/create-checkout-session";
 const PORTAL: &str = "/api/billing/create-portal-session";

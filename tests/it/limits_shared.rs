@@ -10,8 +10,9 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::json;
+use testkit::servers::Valkey;
 
-use crate::servers::{MACHINE, Process, Valkey};
+use crate::servers::{MACHINE, Process};
 
 const PROCESSES: usize = 4;
 /// Answers of the billing group that an address may have in a quarter of an hour.
@@ -66,7 +67,7 @@ async fn hammer(hosts: &[String], token: &str, number: u8) -> Vec<Answer> {
 async fn limits_hold_exactly_over_four_processes_and_stop_nobody_when_valkey_dies() {
     let _machine = MACHINE.lock().await;
     let valkey = Valkey::start();
-    let url = format!("redis://{}/", valkey.address());
+    let url = valkey.url();
     let settings = [("RATE_LIMITS", "on")];
     let arguments = ["--port", "0", "--no-demo", "--cache", &url];
     let processes: Vec<Process> = (0..PROCESSES).map(|_| Process::start_with(&settings, &arguments)).collect();

@@ -5,6 +5,7 @@ mod audit;
 mod billing_reads;
 mod buying;
 mod cache;
+mod cache_metrics;
 mod conformance;
 mod contact_edits;
 mod contact_model;

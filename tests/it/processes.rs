@@ -13,8 +13,9 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use local::embedded::Embedded;
 use serde_json::{Value, json};
+use testkit::servers::{Valkey, cache_at};
 
-use crate::servers::{Line, MACHINE, Process, Valkey};
+use crate::servers::{Line, MACHINE, Process};
 
 const PROCESSES: usize = 3;
 const READERS: usize = 6;
@@ -126,8 +127,7 @@ async fn no_process_reads_what_was_invalidated_whatever_happens_to_the_cache() {
     let url = format!("redis://{}/", line.address());
     let arguments = ["--port", "0", "--no-demo", "--dynamodb", table.endpoint(), "--cache", &url];
     let processes: Vec<Process> = (0..PROCESSES).map(|_| Process::start(&arguments)).collect();
-    let lookup = |name: &str| (name == "CACHE_URL").then(|| url.clone());
-    let cache = Coherent::connect(cache::Config::from_lookup(&lookup).expect("a good URL")).await;
+    let cache = cache_at(&url).await;
     let run = Arc::new(Run {
         hosts: processes.iter().map(|process| process.host.clone()).collect(),
         client: Client::builder(TokioExecutor::new()).build_http(),

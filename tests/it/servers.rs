@@ -1,4 +1,4 @@
-//! Servers that a test starts and torments: a Valkey, a server that speaks S3, a line to it that can be cut, and processes of the API.
+//! Servers that a test starts and torments: one that speaks S3, a line to a server that can be cut, and processes of the API.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -6,31 +6,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use testkit::Reply;
+use testkit::servers::{free_port, tool, wait_for};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Held by a test that keeps the whole machine busy, and by one that its neighbour must not.
 pub static MACHINE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-const START_TIME_MAX: Duration = Duration::from_secs(20);
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-/// A tool's path, as `./scripts/setup` found or installed it.
-fn tool(variable: &str) -> String {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the root");
-    let written = std::fs::read_to_string(root.join("target/tools/env")).unwrap_or_default();
-    let of_setup = written.lines().find_map(|line| line.strip_prefix(&format!("export {variable}="))).map(str::to_owned);
-    std::env::var(variable).ok().or(of_setup).unwrap_or_else(|| panic!("no {variable}: run ./scripts/setup"))
-}
 
 /// A Python that has the readers of exported files.
 pub fn python() -> String {
@@ -88,73 +75,6 @@ pub async fn send(method: &str, url: &str) -> Reply {
     let (parts, body) = client.request(request).await.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
     Reply::new(format!("{method} {url}"), http::Response::from_parts(parts, body))
-}
-
-fn wait_for(port: u16, server: &str) {
-    let started = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(started.elapsed() < START_TIME_MAX, "{server} does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A Valkey that keeps nothing.
-pub struct Valkey {
-    port: u16,
-    child: Child,
-}
-
-impl Valkey {
-    /// Starts it on a free port.
-    pub fn start() -> Self {
-        let port = free_port();
-        Self { port, child: Self::spawn(port) }
-    }
-
-    fn spawn(port: u16) -> Child {
-        let mut command = Command::new(tool("VALKEY_SERVER"));
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("Valkey starts");
-        wait_for(port, "Valkey");
-        child
-    }
-
-    /// A cache in it.
-    pub async fn cache(&self) -> cache::Coherent {
-        let url = format!("redis://{}/", self.address());
-        let lookup = |name: &str| (name == "CACHE_URL").then(|| url.clone());
-        cache::Coherent::connect(cache::Config::from_lookup(&lookup).expect("a good URL")).await
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
-    }
-
-    /// Kills it and starts it again, empty.
-    pub fn restart(&mut self) {
-        self.stop();
-        self.child = Self::spawn(self.port);
-    }
-
-    /// Lets it stand still, or go on.
-    pub fn pause(&self, pause: bool) {
-        let signal = if pause { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill is there");
-        assert!(status.success());
-    }
-
-    fn stop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Valkey {
-    fn drop(&mut self) {
-        self.stop();
-    }
 }
 
 /// A line to a server that can be cut.

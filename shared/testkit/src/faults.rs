@@ -24,6 +24,8 @@ pub enum Fault {
     Conflict,
     /// It is applied, and its answer is lost.
     AnswerLost,
+    /// It is sent only when the test says [`Faults::go_on`].
+    Waits,
     /// The process dies before it is sent. See [`Faults::unless_crashed`].
     CrashBefore,
     /// The process dies after it was applied.
@@ -51,6 +53,7 @@ struct State {
     calls: AtomicU64,
     plan: Mutex<Option<Plan>>,
     crash: Notify,
+    going: Notify,
 }
 
 impl fmt::Debug for Faults {
@@ -74,6 +77,11 @@ impl Faults {
     pub fn clear(&self) {
         self.down(false);
         *self.0.plan.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Lets one call go on that waits.
+    pub fn go_on(&self) {
+        self.0.going.notify_one();
     }
 
     /// Runs `work` until it ends, or the process would have died in it: then it is dropped where it stands, and this is nothing.
@@ -127,6 +135,10 @@ impl HttpConnector for Faulty {
                 )),
                 Fault::Conflict => Ok(refused("TransactionConflictException", "Transaction is ongoing for the item")),
                 Fault::AnswerLost => inner.call(request).await.and_then(|_| Err(lost("connection reset"))),
+                Fault::Waits => {
+                    faults.0.going.notified().await;
+                    inner.call(request).await
+                }
                 Fault::CrashBefore => faults.die().await,
                 Fault::CrashAfter => {
                     inner.call(request).await?;

@@ -1,4 +1,5 @@
-//! What tests are made of: seeds of accounts, a watch over logs and metrics, a world that answers requests as the deployed API does, tokens, and faults of the table.
+//! What tests are made of: seeds of accounts, a watch over logs and metrics, a world that answers requests as the deployed API does, tokens,
+//! servers, and faults of the table.
 //!
 //! A [`World`] is the gateway of `local` in process: every request becomes an API Gateway event and goes through the Lambda runtime's own
 //! conversion to the real functions, over an embedded table and a memory cache, each with its
@@ -10,6 +11,7 @@ mod online;
 pub mod policies;
 mod reply;
 mod seed;
+pub mod servers;
 mod tokens;
 pub mod watch;
 mod world;

@@ -7,6 +7,7 @@
 
 mod emf;
 mod faults;
+pub mod hits;
 mod online;
 pub mod policies;
 mod reply;

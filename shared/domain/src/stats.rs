@@ -18,6 +18,8 @@ const GROUP_BYTES_MAX: usize = 24 * 1024;
 const GROUP_OVERHEAD_BYTES: usize = 10;
 /// Hours kept before the newest: 31 days.
 const HOURS_KEPT: i64 = 31 * 24;
+/// Hours kept in all, so that contacts dated ahead cannot fill the item: at most 15 KB.
+const HOURS_MAX: usize = 2 * 31 * 24;
 
 /// A group of contacts that is counted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,68 +70,102 @@ fn cost(name: &str) -> usize {
     json_len(&name) + GROUP_OVERHEAD_BYTES
 }
 
-/// Contacts by hour of creation, sparse, over the newest 31 days.
+/// Contacts by hour of creation, sparse, over the newest 31 days and what is dated ahead.
+///
+/// Of hours ahead the farthest are counted together, in the last one that there is room for. So a window is exact until it begins after that
+/// hour, which is weeks ahead; a rebuild then counts afresh.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hours(BTreeMap<i64, u64>);
+pub struct Hours {
+    counts: BTreeMap<i64, u64>,
+    /// The earliest hour that later ones may be counted in.
+    shared: Option<i64>,
+}
 
 impl Hours {
     /// Contacts created in a whole UTC hour that is not before the hour of `since` (D10).
     #[must_use]
     pub fn since(&self, since: Timestamp) -> u64 {
-        self.0.range(since.hour()..).map(|(_, count)| count).sum()
+        self.counts.range(since.hour()..).map(|(_, count)| count).sum()
     }
 
-    /// The hours that a window ending at or after `now` can reach: what two counts of the same contacts agree in.
+    /// What a window that ends at `now` can tell apart: what two counts of the same contacts agree in.
     #[must_use]
     pub fn reachable(&self, now: Timestamp) -> Self {
-        Self(self.0.range(now.hour() - HOURS_KEPT..).map(|(hour, count)| (*hour, *count)).collect())
+        let mut counts = self.counts.clone().split_off(&(now.hour() - HOURS_KEPT));
+        share(&mut counts, now.hour());
+        Self { counts, shared: None }
     }
 
     pub(crate) fn add(&mut self, at: Timestamp) {
-        *self.0.entry(at.hour()).or_default() += 1;
+        *self.counts.entry(at.hour()).or_default() += 1;
     }
 
     pub(crate) fn remove(&mut self, at: Timestamp) {
-        if let Some(count) = self.0.get_mut(&at.hour()) {
+        let hour = if self.counts.contains_key(&at.hour()) { Some(at.hour()) } else { self.shared_by(at.hour()) };
+        let Some(hour) = hour else { return };
+        if let Some(count) = self.counts.get_mut(&hour) {
             *count -= 1;
             if *count == 0 {
-                self.0.remove(&at.hour());
+                self.counts.remove(&hour);
             }
         }
     }
 
+    /// The hour that a later one without a count of its own is counted in.
+    fn shared_by(&self, hour: i64) -> Option<i64> {
+        let first = self.shared.filter(|first| *first <= hour)?;
+        self.counts.range(first..=hour).next_back().map(|(hour, _)| *hour)
+    }
+
     /// Drops what no window can reach: more than 31 days before `now`, or before the newest hour if that is older,
-    /// so that old data still shows under a clock that was set back.
+    /// so that old data still shows under a clock that was set back. Then counts the farthest hours together if there are too many.
     pub(crate) fn prune(&mut self, now: Timestamp) {
-        if let Some((newest, _)) = self.0.last_key_value() {
-            let first = now.hour().min(*newest) - HOURS_KEPT;
-            self.0 = self.0.split_off(&first);
+        let Some((newest, _)) = self.counts.last_key_value() else { return };
+        let first = now.hour().min(*newest) - HOURS_KEPT;
+        self.counts = self.counts.split_off(&first);
+        self.shared = self.shared.filter(|shared| *shared >= first);
+        if self.counts.len() > HOURS_MAX
+            && let Some(last) = self.counts.keys().nth(HOURS_MAX - 1).copied()
+        {
+            share(&mut self.counts, last);
+            self.shared = Some(self.shared.map_or(last, |shared| shared.min(last)));
         }
     }
 }
 
-/// As pairs of (hours since the entry before, count), flat: `[492320,3,1,7,..]`.
+/// Counts all from `hour` on in it.
+fn share(counts: &mut BTreeMap<i64, u64>, hour: i64) {
+    let together = counts.split_off(&hour).into_values().sum();
+    if together > 0 {
+        counts.insert(hour, together);
+    }
+}
+
+/// As pairs of (hours since the entry before, count), flat: `[492320,3,1,7,..]`; at the end the shared hour if there is one.
 impl Serialize for Hours {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut last = 0;
-        serializer.collect_seq(self.0.iter().flat_map(|(hour, count)| {
+        let pairs = self.counts.iter().flat_map(|(hour, count)| {
             let gap = hour - last;
             last = *hour;
             [gap.unsigned_abs(), *count]
-        }))
+        });
+        serializer.collect_seq(pairs.chain(self.shared.map(i64::unsigned_abs)))
     }
 }
 
 impl<'de> Deserialize<'de> for Hours {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let flat = Vec::<u64>::deserialize(deserializer)?;
-        let mut hours = BTreeMap::new();
+        let (pairs, shared) = flat.as_chunks::<2>();
+        let mut counts = BTreeMap::new();
         let mut hour = 0_i64;
-        for pair in flat.chunks_exact(2) {
-            hour = hour.saturating_add_unsigned(pair[0]);
-            hours.insert(hour, pair[1]);
+        for [gap, count] in pairs {
+            hour = hour.saturating_add_unsigned(*gap);
+            counts.insert(hour, *count);
         }
-        Ok(Self(hours))
+        let shared = shared.first().and_then(|hour| i64::try_from(*hour).ok());
+        Ok(Self { counts, shared })
     }
 }
 
@@ -211,5 +247,60 @@ mod tests {
         hours.add(at("2026-04-03T10:30:00Z"));
         hours.prune(at("2026-06-01T00:00:00Z"));
         assert_eq!(hours.since(Timestamp::from_ms(0)), 2, "the hour of 1 March is out of every window");
+    }
+
+    #[test]
+    fn contacts_dated_ahead_keep_to_the_size_and_to_exact_windows() {
+        let now: Timestamp = "2026-03-31T10:30:00Z".parse().unwrap();
+        let ahead = |n: i64| now.plus_ms(n * 999 * 3_600_000);
+        let mut hours = Hours::default();
+        let mut dates: Vec<Timestamp> = (0..HOURS_KEPT).map(|n| now.plus_ms(-n * 3_600_000)).chain((1..3_000).map(ahead)).collect();
+        dates.iter().for_each(|at| hours.add(*at));
+        let agrees = |hours: &Hours, dates: &[Timestamp]| {
+            for days in (0..60).step_by(7) {
+                let since = now.minus_days(30).plus_days(days);
+                let expected = dates.iter().filter(|at| at.hour() >= since.hour()).count();
+                assert_eq!(hours.since(since), expected as u64, "{days} days later");
+            }
+        };
+        hours.prune(now);
+        assert_eq!(hours.counts.len(), HOURS_MAX);
+        let counts = hours.counts.keys().map(|hour| (*hour, 10_000)).collect();
+        let busy = serde_json::to_string(&Hours { counts, ..hours.clone() }).unwrap();
+        assert!(busy.len() <= 15 * 1024, "{} bytes", busy.len());
+        hours = serde_json::from_str(&serde_json::to_string(&hours).unwrap()).unwrap();
+        agrees(&hours, &dates);
+        // Of those that are counted together some go, some come, and there is room again: no window notices.
+        for n in [2_999, 1_500, 2_000, 10] {
+            let at = ahead(n);
+            hours.remove(at);
+            dates.retain(|date| *date != at);
+            let new = at.plus_ms(7 * 3_600_000);
+            hours.add(new);
+            dates.push(new);
+            hours.prune(now);
+            agrees(&hours, &dates);
+        }
+        let kept = dates.split_off(dates.len() - 4);
+        for at in &dates {
+            hours.remove(*at);
+        }
+        agrees(&hours, &kept);
+        assert!(hours.counts.len() <= 4);
+    }
+
+    #[test]
+    fn two_counts_agree_in_what_a_window_can_tell_apart() {
+        let now: Timestamp = "2026-03-31T10:30:00Z".parse().unwrap();
+        let mut counts = [Hours::default(), Hours::default()];
+        for hours in &mut counts {
+            (-HOURS_KEPT..3_000).for_each(|n| hours.add(now.plus_ms(n * 3_600_000)));
+        }
+        counts[0].prune(now);
+        counts[1].prune(now.plus_days(5));
+        assert_ne!(counts[0], counts[1]);
+        assert_eq!(counts[0].reachable(now.plus_days(5)), counts[1].reachable(now.plus_days(5)));
+        counts[1].remove(now.plus_days(9));
+        assert_ne!(counts[0].reachable(now.plus_days(5)), counts[1].reachable(now.plus_days(5)));
     }
 }

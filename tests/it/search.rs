@@ -234,6 +234,23 @@ async fn too_many_contacts_refuse_all_but_the_default_pages() {
 }
 
 #[tokio::test]
+async fn a_job_of_more_than_5_000_contacts_is_searched_as_a_part_of_its_account() {
+    let (large, small) = (uuid(1, 1), uuid(1, 2));
+    let world = World::with(&[seed("u1").job("COMPLETED", CREATED, 5_001).job("COMPLETED", CREATED, 3)]).await;
+    let found = world.get(&format!("/api/contacts?jobId={large}&search=crew&limit=1")).await.expect_status(200);
+    found.expect_json("/data/pagination/total", 5_001).expect_json("/data/stats/totalJobs", 1);
+    assert_eq!(names(&world, &format!("jobId={large}&search=crew%205000")).await, ["Crew 5000"]);
+    assert_eq!(names(&world, &format!("jobId={large}&sortBy=name&sortOrder=asc&limit=3")).await, ["Crew 0", "Crew 1", "Crew 10"]);
+    assert_eq!(names(&world, &format!("jobId={small}&search=crew&sortBy=name")).await, ["Crew 2", "Crew 1", "Crew 0"]);
+    assert_eq!(names(&world, &format!("jobId={large}&productionId={}", uuid(3, 1))).await, [""; 0]);
+    world.get(&format!("/api/contacts/stats?jobId={large}")).await.expect_json("/data/totalContacts", 5_001);
+    let before = world.meter();
+    let middle = world.get(&format!("/api/contacts?jobId={large}&limit=50&page=51")).await.expect_status(200);
+    assert!(world.meter().since(&before).calls() <= 4, "the page that is farthest from both ends");
+    assert_eq!(column(&middle, "id").len(), 50);
+}
+
+#[tokio::test]
 async fn a_deleted_account_is_told_so() {
     let world = World::with(&[crew().deleted()]).await;
     for query in ["search=a".to_owned(), format!("jobId={}&search=a", uuid(1, 1))] {

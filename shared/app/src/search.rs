@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use book::{Bucket, Filter, Scan};
-use domain::{Contact, JobId, UserId};
+use domain::{Contact, JobId, Rev, UserId};
 use store::StoreError;
 use web::ApiError;
 
@@ -17,6 +17,8 @@ use crate::reads::alive;
 
 /// Passes before an answer is given that a change came into.
 const TRIES: u32 = 4;
+/// Contacts of a job that are read each time. Those of a larger one are found among the account's buckets: their memory is bounded.
+const JOB_ROWS_MAX: u64 = 5_000;
 
 /// Why a pass gave no answer.
 enum Stop {
@@ -53,8 +55,8 @@ impl App {
             tries += 1;
             let last = tries == TRIES;
             let passed = match query.job {
-                Some(job) => self.search_job(user, query, job).await,
-                None => self.search_account(user, query, last).await,
+                Some(job) => self.search_job(user, query, job, last).await,
+                None => self.search_account(user, query, last, None).await,
             };
             match passed {
                 Err(Stop::Table(StoreError::Conflict { .. })) if !last => {}
@@ -66,15 +68,16 @@ impl App {
         }
     }
 
-    async fn search_account(&self, user: &UserId, query: &ContactsQuery, lenient: bool) -> Result<Passed, Stop> {
+    /// Goes over the account's buckets. What was looked at before is of revision `at`.
+    async fn search_account(&self, user: &UserId, query: &ContactsQuery, lenient: bool, at: Option<Rev>) -> Result<Passed, Stop> {
         let mut book = self.open_book(user, lenient).await?;
         alive(book.deleted_at())?;
         if book.is_too_large() {
             return Err(too_many().into());
         }
         let mut filter = query.filter();
-        if let Some(production) = query.production {
-            filter = filter.jobs(self.table.jobs_of_production(user, production).await?);
+        if let Some(jobs) = self.jobs_asked_for(user, query).await? {
+            filter = filter.jobs(jobs);
         }
         let mut list = scan_book(&mut book, query, &filter).await?;
         let ids: BTreeSet<JobId> = list.contacts.iter().map(|contact| contact.job_id).collect();
@@ -84,16 +87,32 @@ impl App {
             return Err(StoreError::Conflict { operation: "searching contacts" }.into());
         }
         list.jobs = jobs;
-        let settled = settled && book.is_settled();
+        let settled = settled && book.is_settled() && at.is_none_or(|at| at == book.rev());
         Ok(Passed { loaded: Loaded::new(book.rev(), pages::contacts(user, query, &list)), settled })
     }
 
-    /// A job has few enough contacts to be read each time.
-    async fn search_job(&self, user: &UserId, query: &ContactsQuery, job: JobId) -> Result<Passed, Stop> {
-        if self.root(user).await?.contacts.all > CONTACTS_MAX {
+    /// The jobs whose contacts are asked for; nothing for those of all.
+    async fn jobs_asked_for(&self, user: &UserId, query: &ContactsQuery) -> Result<Option<HashSet<JobId>>, StoreError> {
+        let of_production = match query.production {
+            Some(production) => Some(self.table.jobs_of_production(user, production).await?),
+            None => None,
+        };
+        let Some(job) = query.job else { return Ok(of_production) };
+        let asked_for = of_production.is_none_or(|jobs| jobs.contains(&job));
+        Ok(Some(asked_for.then_some(job).into_iter().collect()))
+    }
+
+    /// A job has few enough contacts to be read each time, or is searched as a part of the account.
+    async fn search_job(&self, user: &UserId, query: &ContactsQuery, id: JobId, lenient: bool) -> Result<Passed, Stop> {
+        let (root, job) = self.table.root_and_job(user, id).await?;
+        alive(root.deleted_at)?;
+        if root.contacts.all > CONTACTS_MAX {
             return Err(too_many().into());
         }
-        let found = self.table.job_contacts(user, job).await?;
+        if job.is_some_and(|job| job.counts.all > JOB_ROWS_MAX) {
+            return self.search_account(user, query, lenient, Some(root.rev)).await;
+        }
+        let found = self.table.job_contacts(user, id).await?;
         alive(found.deleted_at)?;
         let settled = found.settled;
         let Some((job, contacts)) = found.value else { return Ok(Passed { loaded: Loaded::missing(found.rev, JOB), settled }) };
@@ -126,7 +145,9 @@ async fn scan_book(book: &mut Book<'_>, query: &ContactsQuery, filter: &Filter) 
     let buckets = book.load(numbers.iter().copied()).await?;
     let by_number: BTreeMap<usize, _> = numbers.into_iter().zip(buckets).collect();
     let contacts = found.rows.iter().map(|(number, row)| by_number[number].contact(*row)).collect();
-    Ok(listing(found, contacts, book.counted().jobs_with_contacts))
+    // A job that is searched so has contacts.
+    let total_jobs = if query.job.is_some() { 1 } else { book.counted().jobs_with_contacts };
+    Ok(listing(found, contacts, total_jobs))
 }
 
 fn listing(found: book::Found, contacts: Vec<Contact>, total_jobs: u64) -> Listing {

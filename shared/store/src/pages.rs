@@ -185,9 +185,22 @@ impl Table {
         Ok(Found::at(root, Some(page)).settled(settled))
     }
 
+    /// The rows of a cut. What is skipped is dropped page by page: the middle of a large job needs the memory of one page.
     async fn rows(&self, cut: &Cut) -> Result<Vec<Contact>, StoreError> {
-        let found = self.query(cut.range.clone()).await?;
-        let mut rows = found.iter().skip(cut.skip).map(item::to_contact).collect::<Result<Vec<_>, _>>()?;
+        let (mut skip, mut left) = (cut.skip, cut.range.limit);
+        let (mut rows, mut start) = (Vec::new(), None);
+        loop {
+            let (found, next) = self.query_page(&cut.range, left, start).await?;
+            for item in found.iter().skip(skip) {
+                rows.push(item::to_contact(item)?);
+            }
+            skip = skip.saturating_sub(found.len());
+            left = left.map(|left| left.saturating_sub(found.len()));
+            start = next;
+            if start.is_none() || left == Some(0) {
+                break;
+            }
+        }
         if !cut.range.descending {
             rows.reverse();
         }

@@ -143,32 +143,41 @@ impl Table {
     pub async fn job_contacts(&self, user: &UserId, id: JobId) -> Result<Found<Option<(Job, Vec<Contact>)>>, StoreError> {
         let (root, job) = self.root_and_job(user, id).await?;
         let Some(job) = job else { return Ok(Found::at(&root, None)) };
-        let found = self.query(job_contacts(user, id, None)).await?;
-        let settled = self.is_whole(user, &root, &found, job.counts.all).await?;
-        let contacts = found.iter().map(item::to_contact).collect::<Result<_, _>>()?;
+        let (range, mut start) = (job_contacts(user, id, None), None);
+        let (mut contacts, mut newest) = (Vec::new(), Rev::default());
+        loop {
+            // An item takes several times the memory of its contact, so they are converted page by page.
+            let (found, next) = self.query_page(&range, None, start).await?;
+            for item in &found {
+                newest = newest.max(item::rev(item)?);
+                contacts.push(item::to_contact(item)?);
+            }
+            start = next;
+            if start.is_none() {
+                break;
+            }
+        }
+        let settled = self.is_whole(user, &root, (contacts.len() as u64, job.counts.all), newest).await?;
         Ok(Found::at(&root, Some((job, contacts))).settled(settled))
     }
 
-    /// The root and one job in one snapshot. Without an account there is no job.
-    pub(crate) async fn root_and_job(&self, user: &UserId, id: JobId) -> Result<(Root, Option<Job>), StoreError> {
+    /// Access pattern 25: the root and one job in one snapshot. Without an account there is no job.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub async fn root_and_job(&self, user: &UserId, id: JobId) -> Result<(Root, Option<Job>), StoreError> {
         let found = self.transact_get(&[item::key(user, keys::ROOT), item::key(user, &keys::job(id))]).await?;
         let Some(root) = root_of(found.first())? else { return Ok((Root::default(), None)) };
         let job = found.get(1).and_then(Option::as_ref).map(item::body).transpose()?;
         Ok((root, job))
     }
 
-    /// Whether rows that were read after the root are all of its revision.
+    /// Whether rows that were read after the root, the newest of them of revision `newest`, are all of its revision.
     ///
     /// Rows that no later transaction wrote, as many as there were: then they are the rows of that revision. Otherwise the root is
     /// asked again.
-    pub(crate) async fn is_whole(&self, user: &UserId, root: &Root, rows: &[Item], count: u64) -> Result<bool, StoreError> {
-        if rows.len() as u64 == count {
-            let revs = rows.iter().map(item::rev).collect::<Result<Vec<_>, _>>()?;
-            if revs.iter().all(|rev| *rev <= root.rev) {
-                return Ok(true);
-            }
-        }
-        Ok(self.rev(user).await? == root.rev)
+    async fn is_whole(&self, user: &UserId, root: &Root, (rows, count): (u64, u64), newest: Rev) -> Result<bool, StoreError> {
+        Ok(rows == count && newest <= root.rev || self.rev(user).await? == root.rev)
     }
 
     /// Access pattern 5: at most `limit` jobs, newest first, or those after a place; two trips.
@@ -190,7 +199,9 @@ impl Table {
             limit: Some(limit + 2),
         };
         let found = self.query(range).await?;
-        let settled = self.is_whole(user, &root, &found, root.jobs.all).await?;
+        let revs = found.iter().map(item::rev).collect::<Result<Vec<_>, _>>()?;
+        let newest = revs.into_iter().max().unwrap_or_default();
+        let settled = self.is_whole(user, &root, (found.len() as u64, root.jobs.all), newest).await?;
         let mut jobs = found.iter().map(item::body::<Job>).collect::<Result<Vec<_>, _>>()?;
         jobs.retain(|job| after != Some((job.created_at, job.id)));
         let next = (jobs.len() > limit).then(|| (jobs[limit - 1].created_at, jobs[limit - 1].id));

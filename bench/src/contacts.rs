@@ -1,26 +1,18 @@
-//! Lists of contacts at several sizes: pages, searches, orders; through the gateway, with everything but the network.
+//! Lists of contacts at several sizes: pages, searches, orders, exports; their times, what they ask of the table, and their memory.
 
-use std::net::{IpAddr, Ipv4Addr};
-use std::process::Command;
-use std::sync::Arc;
-use std::time::Instant;
-
-use app::{App, Clock, KeptLetters, Parts};
-use bytes::Bytes;
-use cache::Coherent;
 use domain::{Timestamp, UserId};
 use local::embedded::Embedded;
-use local::gateway::Gateway;
-use serde_json::{Value, json};
+use serde_json::Value;
 use store::{Table, TableConfig};
-use web::edge::EdgeConfig;
 
-use crate::million::{Result, Targets, load, memory_peak_mb};
+use crate::figures::{Result, Targets};
+use crate::load::load;
+use crate::memory::of_a_process;
+use crate::process::{Answer, Process, TABLE};
 
-const TABLE: &str = "bench";
-/// Rows of a page.
-const LIMIT: u64 = 25;
-/// Measured requests of a kind; fewer where one takes long.
+/// Rows of a page: the most that can be asked for.
+const LIMIT: u64 = 100;
+/// Measured requests of a kind; fewer where one takes seconds.
 const WARM: usize = 200;
 const COLD: usize = 30;
 const COLD_LARGE: usize = 5;
@@ -30,7 +22,19 @@ const SEARCHED_MAX: u64 = 200_000;
 const TARGET_SIZE: u64 = 100_000;
 const SEARCH_MS_MAX: f64 = 50.0;
 const LAST_TO_FIRST_MAX: f64 = 1.5;
+const PAGE_TRIPS_MAX: f64 = 4.0;
+const PAGE_KB_MAX: f64 = 160.0;
 const MEMORY_MB_MAX: f64 = 160.0;
+
+/// What a process is asked for whose memory is looked at: each kind of list, cold and warm.
+const LISTS: [&str; 5] = [
+    "/api/contacts?page=1&limit=100",
+    "/api/contacts?search=quill",
+    "/api/contacts?sortBy=name&sortOrder=asc&limit=100",
+    "/api/contacts?search=nobody",
+    "/api/contacts?sortBy=email&sortOrder=asc&requireContact=true&page=1000&limit=100",
+];
+const FORMATS: [&str; 4] = ["csv", "xlsx", "json", "vcard"];
 
 /// Measures and prints; fails when a target is missed.
 ///
@@ -39,152 +43,169 @@ const MEMORY_MB_MAX: f64 = 160.0;
 pub async fn run(sizes: &[u64]) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let embedded = Embedded::open(folder.path())?;
-    let config = TableConfig::local(TABLE, embedded.endpoint());
-    let table = Table::connect(&config);
+    let table = Table::connect(&TableConfig::local(TABLE, embedded.endpoint()));
     table.create_if_absent().await?;
     let mut targets = Targets::default();
-    println!("{:>9}  {:<14} {:<9} {:>9} {:>9}", "contacts", "request", "", "p50 ms", "p99 ms");
+    let mut benches = Vec::new();
+    println!("{:>9}  {:<14} {:<5} {:>9} {:>9} {:>6} {:>8}", "contacts", "request", "", "p50 ms", "p99 ms", "trips", "KB");
     for &contacts in sizes {
-        let user = format!("user-{contacts}");
-        let account = load(&table, folder.path(), &user, contacts).await?.account;
-        let bench = Bench { config: config.clone(), user: account.user, now: account.last.plus_ms(60_000), contacts };
+        let account = load(&table, folder.path(), &format!("user-{contacts}"), contacts).await?.account;
+        let now = account.last.plus_ms(60_000);
+        let bench = Bench { endpoint: embedded.endpoint().to_owned(), user: account.user, now, contacts };
         bench.measure(&mut targets).await?;
+        benches.push(bench);
     }
-    if let Some(&largest) = sizes.iter().filter(|size| **size <= SEARCHED_MAX).max() {
-        let memory = memory_of_a_process(embedded.endpoint(), largest)?;
-        println!("peak memory of a process that lists, searches and sorts {largest} contacts: {memory:.0} MB");
-        targets.at_most("memory in MB", memory, MEMORY_MB_MAX);
+    for bench in benches.iter().filter(|bench| bench.contacts <= SEARCHED_MAX) {
+        bench.memory(&mut targets)?;
     }
     targets.result()
 }
 
-/// What [`memory_of_a_process`] starts: lists, searches and sorts, cold and warm, and prints the most memory that it had.
-///
-/// # Errors
-/// When something cannot be done.
-pub async fn memory(endpoint: &str, contacts: u64) -> Result<()> {
-    let user = UserId::parse(&format!("user-{contacts}"))?;
-    let now = Timestamp::from_ms(1_893_456_000_000);
-    let bench = Bench { config: TableConfig::local(TABLE, endpoint), user, now, contacts };
-    let gateway = bench.process()?;
-    for query in ["page=1", "search=quill", "sortBy=name", "search=nobody", "sortBy=company&sortOrder=asc&requireContact=true"] {
-        bench.get(&gateway, query).await?;
-    }
-    println!("{}", memory_peak_mb()?);
-    Ok(())
-}
-
-/// Reads in a process of its own, which has nothing of the table.
-fn memory_of_a_process(endpoint: &str, contacts: u64) -> Result<f64> {
-    let mut command = Command::new(std::env::current_exe()?);
-    let output = command.args(["contacts-memory", "--endpoint", endpoint, "--contacts", &contacts.to_string()]).output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
-    }
-    Ok(String::from_utf8(output.stdout)?.trim().parse()?)
-}
-
 /// One account.
 struct Bench {
-    config: TableConfig,
+    endpoint: String,
     user: UserId,
     now: Timestamp,
     contacts: u64,
 }
 
-/// Times of requests in milliseconds, sorted.
-struct Times(Vec<f64>);
+/// A kind of request: its name, and the query of the n-th.
+struct Kind {
+    name: &'static str,
+    query: Box<dyn Fn(usize) -> String>,
+}
 
-impl Times {
+/// Measured requests.
+#[derive(Default)]
+struct Measured {
+    /// Milliseconds, sorted.
+    ms: Vec<f64>,
+    /// Most trips and kilobytes of one request.
+    trips: f64,
+    kb: f64,
+}
+
+/// What one kind of request takes.
+struct Costs {
+    cold: Measured,
+    warm: Measured,
+}
+
+impl Kind {
+    fn new(name: &'static str, query: impl Fn(usize) -> String + 'static) -> Self {
+        Self { name, query: Box::new(query) }
+    }
+
+    fn path(&self, n: usize) -> String {
+        format!("/api/contacts?limit={LIMIT}&{}", (self.query)(n))
+    }
+}
+
+impl Measured {
+    fn add(&mut self, answer: &Answer) {
+        let at = self.ms.partition_point(|ms| *ms < answer.ms);
+        self.ms.insert(at, answer.ms);
+        self.trips = self.trips.max(answer.trips as f64);
+        self.kb = self.kb.max(answer.kb);
+    }
+
     fn at(&self, part: f64) -> f64 {
-        let last = self.0.len().saturating_sub(1);
-        self.0.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
+        let last = self.ms.len().saturating_sub(1);
+        self.ms.get(((last as f64) * part).round() as usize).copied().unwrap_or_default()
+    }
+
+    fn print(&self, contacts: u64, name: &str, state: &str) {
+        let (p50, p99) = (self.at(0.5), self.at(0.99));
+        println!("{contacts:>9}  {name:<14} {state:<5} {p50:>9.2} {p99:>9.2} {:>6} {:>8.0}", self.trips, self.kb);
     }
 }
 
 impl Bench {
     /// A new process with an empty cache.
-    fn process(&self) -> Result<Gateway> {
-        let lookup = |variable: &str| match variable {
-            "JWT_SECRET" => Some(local::DEVELOPMENT_SECRET.to_owned()),
-            "STAGE" => Some("bench".to_owned()),
-            _ => None,
-        };
-        let app = App::from_parts(Parts {
-            table: Table::connect(&self.config),
-            cache: Coherent::memory(cache::Settings::default()),
-            edge: EdgeConfig::from_lookup(&lookup)?,
-            clock: Clock::frozen(self.now),
-            dead_letters: Arc::new(KeptLetters::default()),
-        });
-        Gateway::new(Arc::new(app))
-    }
-
-    /// One request: its time in milliseconds and its answer.
-    async fn get(&self, gateway: &Gateway, query: &str) -> Result<(f64, http::Response<Bytes>)> {
-        let issued = self.now.unix_seconds();
-        let token = web::auth::sign_hs256(local::DEVELOPMENT_SECRET, &json!({"userId": self.user, "iat": issued, "exp": issued + 3_600}));
-        let uri = format!("/api/contacts?limit={LIMIT}&{query}");
-        let request = http::Request::builder().uri(uri).header("host", "localhost").header("authorization", format!("Bearer {token}"));
-        let request = request.body(Bytes::new())?;
-        let started = Instant::now();
-        let response = gateway.call(request, IpAddr::V4(Ipv4Addr::LOCALHOST)).await;
-        Ok((started.elapsed().as_secs_f64() * 1_000.0, response))
+    fn process(&self) -> Result<Process> {
+        Process::start(&self.endpoint, &self.user, self.now)
     }
 
     async fn measure(&self, targets: &mut Targets) -> Result<()> {
-        let last = self.contacts.div_ceil(LIMIT);
-        let first = self.kind("first page", |_| "page=1".to_owned()).await?;
-        let last = self.kind("last page", |_| format!("page={last}")).await?;
-        if let (Some(first), Some(last)) = (first, last) {
-            targets.at_most("last page to first page, cold", last.0 / first.0, LAST_TO_FIRST_MAX);
-        }
+        self.pages(targets).await?;
         // Other texts each time, so that it is a search and no repetition of one. There are people of these names.
         let names = ["mara", "jonas", "ines", "lindqvist", "moreau", "soren", "schafer", "zoe", "winter", "keller"];
-        let hits = self.kind("search, hits", |n| format!("search={}&page={}", names[n % names.len()], 1 + n / names.len())).await?;
-        let misses = self.kind("search, misses", |n| format!("search=nobody{n}")).await?;
-        self.kind("sort by name", |n| format!("sortBy=name&sortOrder=asc&page={}", 1 + n)).await?;
-        for times in [hits, misses].into_iter().flatten().filter(|_| self.contacts <= TARGET_SIZE) {
-            targets.at_most("search in ms, p99 warm", times.1, SEARCH_MS_MAX);
+        let search = move |n: usize| format!("search={}&page={}", names[n % names.len()], 1 + n / names.len());
+        let hits = self.list(Kind::new("search, hits", search)).await?;
+        let misses = self.list(Kind::new("search, misses", |n| format!("search=nobody{n}"))).await?;
+        self.list(Kind::new("sort by name", |n| format!("sortBy=name&sortOrder=asc&page={}", 1 + n))).await?;
+        for costs in [hits, misses].into_iter().flatten().filter(|_| self.contacts <= TARGET_SIZE) {
+            targets.at_most(&format!("search over {} in ms, p99 warm", self.contacts), costs.warm.at(0.99), SEARCH_MS_MAX);
         }
         Ok(())
     }
 
-    /// Measures one kind of request: p50 cold, p99 warm; nothing when such an account refuses it.
-    async fn kind(&self, name: &str, query: impl Fn(usize) -> String) -> Result<Option<(f64, f64)>> {
-        let gateway = self.process()?;
-        let (_, response) = self.get(&gateway, &query(0)).await?;
-        if response.status() == 422 {
-            let body: Value = serde_json::from_slice(response.body())?;
-            println!("{:>9}  {name:<14} refused: {}", self.contacts, body["error"].as_str().unwrap_or_default());
+    async fn pages(&self, targets: &mut Targets) -> Result<()> {
+        let pages = self.contacts.div_ceil(LIMIT);
+        let page = |name, number: u64| Kind::new(name, move |_| format!("page={number}"));
+        let kinds = [page("first page", 1), page("middle page", pages.div_ceil(2)), page("last page", pages)];
+        let costs = self.kinds(&kinds, COLD).await?;
+        for costs in &costs {
+            targets.at_most("trips of a page", costs.cold.trips, PAGE_TRIPS_MAX);
+            targets.at_most("KB of a page", costs.cold.kb, PAGE_KB_MAX);
+        }
+        if let [first, .., last] = costs.as_slice() {
+            let ratio = last.cold.at(0.5) / first.cold.at(0.5);
+            println!("{:>9}  last page to first page, cold: {ratio:.2}", self.contacts);
+            targets.at_most("last page to first page", ratio, LAST_TO_FIRST_MAX);
+        }
+        Ok(())
+    }
+
+    /// Measures lists that are searched or sorted; nothing when the account is too large for that.
+    async fn list(&self, kind: Kind) -> Result<Option<Costs>> {
+        let answer = self.process()?.get(&kind.path(0)).await?;
+        if answer.response.status() == 422 {
+            let body: Value = serde_json::from_slice(answer.response.body())?;
+            let why = body["error"].as_str().unwrap_or_default();
+            println!("{:>9}  {:<14} 422 {why}: {:.2} ms, {} trips", self.contacts, kind.name, answer.ms, answer.trips);
             return Ok(None);
         }
-        let count = if self.contacts >= TARGET_SIZE && !name.ends_with("page") { COLD_LARGE } else { COLD };
-        let mut cold = Vec::new();
-        for n in 0..count {
-            cold.push(self.good(&self.process()?, &query(n)).await?);
+        let cold = if self.contacts >= TARGET_SIZE { COLD_LARGE } else { COLD };
+        Ok(self.kinds(&[kind], cold).await?.pop())
+    }
+
+    /// Measures kinds of requests, one after the other in turn, so that what else the machine does meets all alike. Cold is a process that
+    /// has nothing; warm is one that was asked before.
+    async fn kinds(&self, kinds: &[Kind], cold: usize) -> Result<Vec<Costs>> {
+        let mut costs: Vec<Costs> = kinds.iter().map(|_| Costs { cold: Measured::default(), warm: Measured::default() }).collect();
+        for n in 0..cold {
+            for (kind, costs) in kinds.iter().zip(&mut costs) {
+                costs.cold.add(&self.process()?.good(&kind.path(n)).await?);
+            }
         }
-        let cold = self.print(name, "cold", cold);
-        let mut warm = Vec::new();
+        let process = self.process()?;
+        for kind in kinds {
+            process.good(&kind.path(0)).await?;
+        }
         for n in 0..WARM {
-            warm.push(self.good(&gateway, &query(n)).await?);
+            for (kind, costs) in kinds.iter().zip(&mut costs) {
+                costs.warm.add(&process.good(&kind.path(n)).await?);
+            }
         }
-        let warm = self.print(name, "warm", warm);
-        Ok(Some((cold.at(0.5), warm.at(0.99))))
+        for (kind, costs) in kinds.iter().zip(&costs) {
+            costs.cold.print(self.contacts, kind.name, "cold");
+            costs.warm.print(self.contacts, kind.name, "warm");
+        }
+        Ok(costs)
     }
 
-    async fn good(&self, gateway: &Gateway, query: &str) -> Result<f64> {
-        let (ms, response) = self.get(gateway, query).await?;
-        if response.status() != 200 {
-            return Err(format!("{query}: {}", String::from_utf8_lossy(response.body())).into());
+    /// What processes of their own take: one that searches once, one that lists, searches and sorts, and one for each format that exports
+    /// everything.
+    fn memory(&self, targets: &mut Targets) -> Result<()> {
+        let exports = FORMATS.map(|format| format!("/api/contacts/export?format={format}"));
+        let lists = [("lists", LISTS.as_slice()), ("one search", &LISTS[1..2])].map(|(name, paths)| (name, paths.to_vec()));
+        let exports = FORMATS.iter().zip(&exports).map(|(format, path)| (*format, vec![path.as_str()]));
+        for (name, paths) in lists.into_iter().chain(exports) {
+            let taken = of_a_process(&self.endpoint, &self.user, self.now, &paths)?;
+            println!("{:>9}  process: {name:<12} {:>4.0} MB {:>6.2} s of CPU", self.contacts, taken.peak_mb, taken.cpu_seconds);
+            targets.at_most(&format!("MB of a process: {name}"), taken.peak_mb, MEMORY_MB_MAX);
         }
-        Ok(ms)
-    }
-
-    fn print(&self, name: &str, state: &str, mut times: Vec<f64>) -> Times {
-        times.sort_by(f64::total_cmp);
-        let times = Times(times);
-        println!("{:>9}  {name:<14} {state:<9} {:>9.2} {:>9.2}", self.contacts, times.at(0.5), times.at(0.99));
-        times
+        Ok(())
     }
 }

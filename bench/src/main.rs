@@ -3,8 +3,12 @@
 //! `cargo run --release -p bench -- million [--contacts N]`, `.. -- contacts [--sizes N,N]`
 
 mod contacts;
+mod figures;
 mod generate;
+mod load;
+mod memory;
 mod million;
+mod process;
 
 use clap::{Parser, Subcommand};
 
@@ -23,21 +27,26 @@ enum Command {
         #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
         contacts: u64,
     },
-    /// Lists, searches and sorts accounts of several sizes.
+    /// Lists, searches, sorts and exports accounts of several sizes.
     Contacts {
         /// Contacts of each account.
         #[arg(long, value_delimiter = ',', default_value = "10,1000,100000,200000,1000000")]
         sizes: Vec<u64>,
     },
-    /// What `contacts` starts to see how much memory that takes.
+    /// What `contacts` starts to see how much memory some requests take.
     #[command(hide = true)]
-    ContactsMemory {
+    Memory {
         /// Where the table is.
         #[arg(long)]
         endpoint: String,
-        /// Contacts of the account.
+        /// Who asks.
         #[arg(long)]
-        contacts: u64,
+        user: String,
+        /// What time it is, in milliseconds.
+        #[arg(long)]
+        now_ms: i64,
+        /// What is asked for.
+        paths: Vec<String>,
     },
 }
 
@@ -47,6 +56,6 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     match arguments.command {
         Command::Million { contacts } => runtime.block_on(million::run(contacts)),
         Command::Contacts { sizes } => runtime.block_on(contacts::run(&sizes)),
-        Command::ContactsMemory { endpoint, contacts } => runtime.block_on(contacts::memory(&endpoint, contacts)),
+        Command::Memory { endpoint, user, now_ms, paths } => runtime.block_on(memory::run(&endpoint, &user, now_ms, &paths)),
     }
 }

@@ -1,23 +1,19 @@
 //! One large account: imported to disk, then read and changed, beside a small one.
 
-use std::path::Path;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use domain::{Contact, ContactId, JobId, Timestamp, UserId};
 use local::embedded::Embedded;
-use store::import::{OnError, Progress, import};
 use store::meter::Reading;
 use store::{Edit, Record, Slice, Table, TableConfig};
 use uuid::Uuid;
 
-use crate::generate::{self, Generated};
-
-pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+use crate::figures::{Result, Targets, memory_peak_mb};
+use crate::generate::Generated;
+use crate::load::load;
 
 /// Contacts of the small account: its jobs fill the feed, as those of the large one do.
 const SMALL: u64 = 100;
-/// Of Linux's CPU times in /proc.
-const TICKS_PER_SECOND: f64 = 100.0;
 /// Rows of a page.
 const PAGE: u32 = 100;
 /// Targets of DESIGN section 10 and of the import.
@@ -65,95 +61,6 @@ pub async fn run(contacts: u64) -> Result<()> {
     targets.result()
 }
 
-/// Figures that are worse than they must be.
-#[derive(Default)]
-pub(crate) struct Targets(Vec<String>);
-
-impl Targets {
-    pub(crate) fn at_most(&mut self, what: &str, is: f64, most: f64) {
-        if is > most {
-            self.0.push(format!("{what}: {is:.2}, at most {most}"));
-        }
-    }
-
-    fn at_least(&mut self, what: &str, is: f64, least: f64) {
-        if is < least {
-            self.0.push(format!("{what}: {is:.2}, at least {least}"));
-        }
-    }
-
-    pub(crate) fn result(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(format!("targets missed: {}", self.0.join("; ")).into()) }
-    }
-}
-
-/// An import and its speed.
-pub(crate) struct Loaded {
-    pub(crate) account: Generated,
-    seconds: f64,
-    per_second: f64,
-    /// What writing the halves of the lines took.
-    first: Spent,
-    second: Spent,
-}
-
-pub(crate) async fn load(table: &Table, folder: &Path, user: &str, contacts: u64) -> Result<Loaded> {
-    let path = folder.join(format!("{user}.ndjson"));
-    let account = generate::write(&path, user, contacts)?;
-    let mut clock = Clock::default();
-    let start = Spent::now()?;
-    let report = import(table, &path, OnError::Stop, account.last, &mut clock).await?;
-    let end = Spent::now()?;
-    std::fs::remove_file(&path)?;
-    if report.rejected > 0 {
-        return Err(format!("{:?}", report.bad_lines).into());
-    }
-    let (begin, middle) = clock.begin.zip(clock.middle).ok_or("nothing was written")?;
-    let seconds = end.since(start).wall;
-    Ok(Loaded { account, seconds, per_second: contacts as f64 / seconds, first: middle.since(begin), second: end.since(middle) })
-}
-
-/// Seconds, of the clock and of this process's CPU time.
-#[derive(Clone, Copy)]
-struct Spent {
-    wall: f64,
-    cpu: f64,
-}
-
-impl Spent {
-    /// Since some moments in the past.
-    fn now() -> Result<Self> {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
-        let stat = std::fs::read_to_string("/proc/self/stat")?;
-        // The name in brackets may have spaces. Then: user and system time are fields 14 and 15 of all.
-        let (_, fields) = stat.rsplit_once(')').ok_or("/proc/self/stat has no name")?;
-        let ticks: f64 = fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse().unwrap_or(0.0)).sum();
-        Ok(Self { wall, cpu: ticks / TICKS_PER_SECOND })
-    }
-
-    fn since(self, before: Self) -> Self {
-        Self { wall: self.wall - before.wall, cpu: self.cpu - before.cpu }
-    }
-}
-
-/// Notes when writing began and when half of it was done.
-#[derive(Default)]
-struct Clock {
-    begin: Option<Spent>,
-    middle: Option<Spent>,
-}
-
-impl Progress for Clock {
-    fn writing(&mut self, lines: u64, total: u64) {
-        if self.begin.is_none() {
-            self.begin = Spent::now().ok();
-        }
-        if self.middle.is_none() && lines >= total / 2 {
-            self.middle = Spent::now().ok();
-        }
-    }
-}
-
 async fn dashboard_units(table: &Table, user: &UserId) -> Result<f64> {
     let before = table.meter().read();
     table.root(user).await?.ok_or("there is no root")?;
@@ -195,11 +102,4 @@ fn contact(job_id: JobId, at: Timestamp) -> Contact {
         updated_at: at,
         cv: 1,
     }
-}
-
-/// The most memory that this process has had, in megabytes.
-pub(crate) fn memory_peak_mb() -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;
-    Ok(line.trim().trim_end_matches(" kB").trim().parse::<f64>()? / 1024.0)
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{Contact, ContactId, Job, JobId, JobStatus, ProductionId, Timestamp, UserId};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
+use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use store::{Edit, Record};
 use testkit::{NOW, World, uuid};
 
@@ -236,11 +236,39 @@ impl Book {
         self.world.settled().await;
     }
 
+    /// Other texts for one contact, as its owner sends them.
+    async fn patch(&mut self) {
+        let Some((id, old)) = self.rows.iter().map(|(id, old)| (*id, old.clone())).choose(&mut self.rng) else { return };
+        let (name, role) = (*NAMES.choose(&mut self.rng).unwrap(), *TEXTS.choose(&mut self.rng).unwrap());
+        let body = json!({"name": name, "role": role, "phone": null, "isSelected": !old.is_selected}).to_string();
+        let headers = [("content-type", "application/json"), ("if-match", &format!("\"{}\"", old.cv))];
+        self.world.send("PATCH", &format!("/api/contacts/{id}"), &headers, body.as_bytes()).await.expect_status(200);
+        let (stored, _) = self.world.table().contact(&user(), id).await.unwrap().value.unwrap();
+        let role = Some(role.trim()).filter(|role| !role.is_empty()).map(str::to_owned);
+        let expected = Contact { phone: None, is_selected: !old.is_selected, name: name.to_owned(), role, ..old.clone() };
+        assert_eq!(stored, Contact { cv: old.cv + 1, updated_at: now(), ..expected });
+        self.rows.insert(id, stored);
+        self.world.settled().await;
+    }
+
+    /// Some contacts at once, as their owner selects them, and one that is not there.
+    async fn delete_selection(&mut self) {
+        let mut ids: Vec<ContactId> = self.rows.keys().copied().choose_multiple(&mut self.rng, 6);
+        self.rows.retain(|id, _| !ids.contains(id));
+        let deleted = ids.len();
+        ids.push(uuid(2, 1_000_000).parse().unwrap());
+        let reply = self.world.post("/api/contacts/delete", &json!({"ids": ids})).await;
+        reply.expect_status(200).expect_json("/data/deleted", deleted);
+        self.world.settled().await;
+    }
+
     async fn change(&mut self) {
-        match self.rng.random_range(0..4) {
+        match self.rng.random_range(0..6) {
             0 => self.add(9).await,
             1 => self.edit(9).await,
             2 => self.delete(4).await,
+            3 => self.patch().await,
+            4 => self.delete_selection().await,
             _ => {
                 let n = self.rng.random_range(0..JOBS);
                 let production_id = Some(production(self.rng.random_range(0..3)));

@@ -22,6 +22,7 @@ mod jwks;
 mod large_accounts;
 mod limits;
 mod limits_shared;
+mod lists_while_writing;
 mod logs;
 mod metrics;
 mod openapi;

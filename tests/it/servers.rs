@@ -70,8 +70,17 @@ impl Drop for Moto {
 
 /// Sends a request over HTTP.
 pub async fn send(method: &str, url: &str) -> Reply {
+    send_as(None, method, url).await
+}
+
+/// Sends a request over HTTP, with a user's token if there is one.
+pub async fn send_as(token: Option<&str>, method: &str, url: &str) -> Reply {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = http::Request::builder().method(method).uri(url).body(Empty::<Bytes>::new()).expect("a good request");
+    let mut request = http::Request::builder().method(method).uri(url);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::<Bytes>::new()).expect("a good request");
     let (parts, body) = client.request(request).await.expect("an answer").into_parts();
     let body = body.collect().await.expect("a whole body").to_bytes();
     Reply::new(format!("{method} {url}"), http::Response::from_parts(parts, body))
@@ -150,6 +159,13 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines().map_while(Result::ok);
         let host = lines.find_map(|line| line.strip_prefix("listening on http://").map(str::to_owned));
         Self { child, host: host.expect("local says where it listens") }
+    }
+
+    /// The most memory that it has had, in megabytes, as the kernel says.
+    pub fn memory_peak_mb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("kilobytes") / 1024
     }
 }
 

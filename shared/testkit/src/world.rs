@@ -305,6 +305,12 @@ impl World {
         self.clock.set(now.parse().expect("a time in RFC 3339 form"));
     }
 
+    /// Where the table is, for another process.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.embedded.endpoint()
+    }
+
     /// What was asked of the table so far.
     #[must_use]
     pub fn meter(&self) -> Reading {

@@ -20,6 +20,7 @@ pub fn command(arguments: &[&str]) -> Command {
         "LOG_LEVEL",
         "CACHE_URL",
         "STRIPE_SECRET_KEY",
+        "STRIPE_API_URL",
         "STRIPE_WEBHOOK_SECRETS",
     ] {
         command.env_remove(variable);
@@ -56,7 +57,13 @@ pub struct Serving {
 impl Serving {
     /// Starts it on a free port and waits until it is ready.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_with(&[], arguments)
+    }
+
+    /// The same with variables.
+    pub fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = command(&[&["--port", "0"], arguments].concat());
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the binary runs");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut announced = String::new();
@@ -120,6 +127,16 @@ impl Drop for Serving {
 /// A page of another server of the same process, head and all.
 pub fn page_of(address: &str, path: &str) -> String {
     text(&raw_bytes(address, format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()))
+}
+
+/// What a form of a page sends, as a browser does: the answer, head and all.
+pub fn form(address: &str, path: &str, body: &str) -> String {
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nAccept: text/html\r\nContent-Type: \
+         application/x-www-form-urlencoded\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    text(&raw_bytes(address, request.as_bytes()))
 }
 
 fn raw_bytes(address: &str, request: &[u8]) -> Vec<u8> {

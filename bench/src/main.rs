@@ -1,6 +1,6 @@
 //! What the numbers in the documentation are based on.
 //!
-//! `cargo run --release -p bench -- million [--contacts N]`, `.. -- contacts [--sizes N,N]`
+//! `cargo run --profile bench -p bench -- million [--contacts N]`, `.. -- contacts [--sizes N,N]`
 
 mod contacts;
 mod figures;

@@ -15,7 +15,7 @@ use serde_json::json;
 use store::{Edit, Record};
 use testkit::{NOW, Reply, World, seed, uuid};
 
-use crate::servers::Valkey;
+use testkit::servers::Valkey;
 
 /// Several buckets, and several pages of each list.
 const CONTACTS: u64 = 700;
@@ -143,10 +143,11 @@ impl Run {
                 _ => self.delete(&mut state, rng).await,
             };
             // More than one revision when an answer was lost and the change was made again.
-            let mut states = self.states.lock().unwrap();
-            let last = states.last_key_value().map_or(0, |(last, _)| *last);
-            states.extend((last + 1..=rev).map(|rev| (rev, state.clone())));
-            drop(states);
+            {
+                let mut states = self.states.lock().unwrap();
+                let last = states.last_key_value().map_or(0, |(last, _)| *last);
+                states.extend((last + 1..=rev).map(|rev| (rev, state.clone())));
+            }
             let enough = self.answers.load(Ordering::SeqCst) + ANSWERS_BETWEEN;
             while self.answers.load(Ordering::SeqCst) < enough {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;

@@ -37,10 +37,9 @@ fn lines(jobs: u64, each: u64) -> String {
 
 async fn imported(server: &Server, jobs: u64, each: u64) -> Table {
     let table = server.table("store-test").await;
-    let path = std::env::temp_dir().join(format!("store-table-{}-{jobs}-{each}.ndjson", std::process::id()));
-    std::fs::write(&path, lines(jobs, each)).unwrap();
-    let report = import(&table, &path, OnError::Stop, NOW, &mut Silent).await.unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines(jobs, each)).unwrap();
+    let report = import(&table, file.path(), OnError::Stop, NOW, &mut Silent).await.unwrap();
     assert_eq!((report.rejected, report.written.total()), (0, 1 + jobs + jobs * each));
     table
 }

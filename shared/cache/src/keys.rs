@@ -1,5 +1,7 @@
 //! Names in the cache. No other module, and no other crate, knows them.
 
+use std::array;
+
 use sha2::{Digest, Sha256};
 
 use crate::types::{Counter, Scope};
@@ -35,9 +37,9 @@ pub(crate) fn counter(counter: &Counter<'_>) -> String {
     format!("{{c:{}}}:{}:v{LAYOUT}", hash(counter.subject), counter.name)
 }
 
-/// Key of a user's blob: under the same hash tag as the user's other keys, so one command may ask for many.
-pub(crate) fn blob_key(user: &str, name: &str) -> String {
-    format!("{{u:{user}}}:blob:{name}")
+/// Key of a user's blob: under the same hash tag as the user's other keys, so one command may ask for many. Another schema sees none of them.
+pub(crate) fn blob_key(schema: u32, user: &str, name: &str) -> String {
+    format!("{{u:{user}}}:blob:{schema}:{name}")
 }
 
 /// Name of an entry within the hash: the schema of the bodies and the view; at most 64 bytes without spaces or line breaks.
@@ -51,7 +53,8 @@ pub(crate) fn field(schema: u32, view: &str) -> String {
 
 /// 32 hex digits.
 fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes())[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(text.as_bytes());
+    format!("{:032x}", u128::from_be_bytes(array::from_fn(|at| digest[at])))
 }
 
 #[cfg(test)]
@@ -65,11 +68,12 @@ mod tests {
         let a = ScopeKeys::of(Scope::User("a"));
         for other in ["a}:stale", "b", "a}", "{a", ""] {
             let b = ScopeKeys::of(Scope::User(other));
-            let (own, others) = (blob_key("a", "n"), blob_key(other, "n"));
+            let (own, others) = (blob_key(1, "a", "n"), blob_key(1, other, "n"));
             assert!(own != others && ![&a.entries, &a.stale, &b.entries, &b.stale].contains(&&own), "{other}");
             assert!(a.entries != b.entries && a.entries != b.stale && a.stale != b.entries && a.stale != b.stale, "{other}");
         }
         assert_ne!(a.entries, ScopeKeys::of(Scope::Shared).entries);
+        assert_ne!(blob_key(1, "a", "n"), blob_key(2, "a", "n"));
     }
 
     #[test]

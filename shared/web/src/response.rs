@@ -1,6 +1,6 @@
 //! What a handler returns; the edge adds what every answer has.
 
-use std::fmt::Write;
+use std::array;
 
 use bytes::Bytes;
 use domain::{Rev, UserId};
@@ -108,7 +108,7 @@ impl Response {
         self
     }
 
-    /// Adds `"stale": true` to the body: it shows what was known before its source failed (STRIPE section 5).
+    /// Adds `"stale": true` to the body: it shows what was known before its source failed.
     #[must_use]
     pub fn marked_stale(mut self) -> Self {
         let plain = if self.gzip { inflate(&self.body).unwrap_or_default() } else { self.body.clone() };
@@ -137,7 +137,8 @@ impl Response {
 /// `W/"<16 hex>"`: a hash of the uncompressed body.
 #[must_use]
 pub fn weak_etag(body: &[u8]) -> String {
-    format!("W/\"{}\"", hex(&Sha256::digest(body)[..8]))
+    let digest = Sha256::digest(body);
+    format!("W/\"{:016x}\"", u64::from_be_bytes(array::from_fn(|at| digest[at])))
 }
 
 /// `"<cv>"`: the version of a contact (D25).
@@ -148,14 +149,8 @@ pub fn strong_etag(cv: u64) -> String {
 
 /// Eight hex digits that tell one user's cookie from another's.
 pub(crate) fn user_mark(user: &UserId) -> String {
-    hex(&Sha256::digest(user.as_str())[..4])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
-        text
-    })
+    let digest = Sha256::digest(user.as_str());
+    format!("{:08x}", u32::from_be_bytes(array::from_fn(|at| digest[at])))
 }
 
 /// The `Set-Cookie` value that carries `rev` for browsers.

@@ -3,7 +3,8 @@
 //! Source: "Specification: Embedded metric format", Amazon CloudWatch user guide.
 
 use domain::Timestamp;
-use serde_json::{Map, Value, json};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
 use super::names::Metric;
 
@@ -12,34 +13,74 @@ const NAMESPACE: &str = "Callsheets";
 /// Values that one metric may have in one line.
 pub(super) const VALUES_MAX: usize = 100;
 
-/// One line: members of its root, and which of them are metrics with which dimensions.
-#[derive(Debug)]
-pub(super) struct Line {
-    at: Timestamp,
-    members: Map<String, Value>,
-    directives: Vec<Value>,
+/// Sets of properties, under each of which CloudWatch keeps a metric.
+pub(super) type Dimensions = &'static [&'static [&'static str]];
+
+/// What a metric says.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub(super) enum Measured {
+    Whole(u64),
+    Fraction(f64),
+    Several(Vec<f64>),
 }
 
-impl Line {
+/// One line. It is written without a tree of values in between: every request writes one.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    about: About,
+    properties: Vec<(&'static str, &'a str)>,
+    values: Vec<(&'static str, Measured)>,
+}
+
+/// What CloudWatch reads of a line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct About {
+    timestamp: i64,
+    cloud_watch_metrics: Vec<Directive>,
+}
+
+/// Which values of a line are metrics, and under which dimensions.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive {
+    namespace: &'static str,
+    dimensions: Dimensions,
+    metrics: Vec<Metric>,
+}
+
+impl<'a> Line<'a> {
     /// A line with properties, which dimensions may name.
-    pub(super) fn new(at: Timestamp, properties: &[(&str, &str)]) -> Self {
-        let members = properties.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect();
-        Self { at, members, directives: Vec::new() }
+    pub(super) fn new(at: Timestamp, properties: Vec<(&'static str, &'a str)>) -> Self {
+        Self { about: About { timestamp: at.ms(), cloud_watch_metrics: Vec::new() }, properties, values: Vec::new() }
     }
 
-    /// Adds metrics under each set of dimensions.
-    pub(super) fn add(&mut self, dimensions: &[&[&str]], metrics: &[(Metric, Value)]) {
-        if metrics.is_empty() {
-            return;
+    /// Adds metrics under each set of dimensions. A line has each metric once.
+    pub(super) fn add(&mut self, dimensions: Dimensions, measured: Vec<(Metric, Measured)>) {
+        if !measured.is_empty() {
+            let metrics = measured.iter().map(|(metric, _)| *metric).collect();
+            self.about.cloud_watch_metrics.push(Directive { namespace: NAMESPACE, dimensions, metrics });
+            self.values.extend(measured.into_iter().map(|(metric, measured)| (metric.name, measured)));
         }
-        let named: Vec<Value> = metrics.iter().map(|(metric, _)| json!({"Name": metric.name, "Unit": metric.unit.name()})).collect();
-        self.directives.push(json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": named}));
-        self.members.extend(metrics.iter().map(|(metric, value)| (metric.name.to_owned(), value.clone())));
     }
 
     /// The line, without its end.
-    pub(super) fn text(mut self) -> String {
-        self.members.insert("_aws".to_owned(), json!({"Timestamp": self.at.ms(), "CloudWatchMetrics": self.directives}));
-        Value::Object(self.members).to_string()
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers can always be written")
+    }
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut root = serializer.serialize_map(None)?;
+        root.serialize_entry("_aws", &self.about)?;
+        for (name, text) in &self.properties {
+            root.serialize_entry(name, text)?;
+        }
+        for (name, measured) in &self.values {
+            root.serialize_entry(name, measured)?;
+        }
+        root.end()
     }
 }

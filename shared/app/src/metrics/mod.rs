@@ -14,12 +14,11 @@ use std::time::Duration;
 
 use cache::{Counted, Filled, Outcome, Tier, Trouble};
 use domain::Timestamp;
-use serde_json::{Value, json};
 use store::meter::Reading;
 use web::ConfigError;
 use web::limits::Verdict;
 
-use emf::{Line, VALUES_MAX};
+use emf::{Dimensions, Line, Measured, VALUES_MAX};
 pub(crate) use names::*;
 pub use names::{METRICS, Metric, Unit};
 
@@ -27,6 +26,7 @@ const STAGE: &str = "Stage";
 const FUNCTION: &str = "Function";
 const VIEW: &str = "View";
 const TIER: &str = "Tier";
+const BY_VIEW: Dimensions = &[&[STAGE], &[STAGE, VIEW, TIER]];
 
 /// Takes a line, without its end.
 pub type Sink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -103,8 +103,7 @@ impl Metrics {
         let Some(sink) = &self.sink else { return };
         let noted = std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner));
         let noted = noted.into_iter().map(|(name, (unit, values))| {
-            let value = if let [value] = values[..] { json!(value) } else { json!(values) };
-            (Metric { name, unit }, value)
+            (Metric { name, unit }, if let [value] = values[..] { Measured::Fraction(value) } else { Measured::Several(values) })
         });
         for line in observed.lines(&self.stage, noted.collect()) {
             sink(&line);
@@ -181,56 +180,52 @@ pub(crate) struct Observed<'a> {
 
 impl Observed<'_> {
     /// The lines: one, and one more for each further view that was asked for on the way.
-    fn lines(&self, stage: &str, noted: Vec<(Metric, Value)>) -> Vec<String> {
-        let views = self.views();
-        let mut views = views.into_iter();
-        let first = views.next();
+    fn lines(&self, stage: &str, noted: Vec<(Metric, Measured)>) -> Vec<String> {
+        let mut views = self.views().into_iter();
+        let (first, outcomes) = views.next().unzip();
         let mut properties = vec![(STAGE, stage), (FUNCTION, self.function)];
-        if let Some(((view, tier), _)) = &first {
+        if let Some((view, tier)) = &first {
             properties.extend([(VIEW, view.as_str()), (TIER, tier_name(*tier))]);
         }
-        let mut line = Line::new(self.at, &properties);
-        let mut main = vec![(LATENCY, json!(ms(self.took))), (self.ended.metric(), json!(1))];
+        let mut line = Line::new(self.at, properties);
+        let mut main = vec![(LATENCY, Measured::Fraction(ms(self.took))), (self.ended.metric(), Measured::Whole(1))];
         if self.cold {
-            main.push((COLD_START, json!(1)));
+            main.push((COLD_START, Measured::Whole(1)));
         }
-        line.add(&[&[STAGE], &[STAGE, FUNCTION]], &main);
+        line.add(&[&[STAGE], &[STAGE, FUNCTION]], main);
         let mut shared = self.of_the_stage();
         shared.extend(noted);
-        line.add(&[&[STAGE]], &shared);
-        let by_view: &[&[&str]] = &[&[STAGE], &[STAGE, VIEW, TIER]];
-        if let Some((_, outcomes)) = first {
-            line.add(by_view, &outcomes);
-        }
+        line.add(&[&[STAGE]], shared);
+        line.add(BY_VIEW, outcomes.unwrap_or_default());
         let mut lines = vec![line.text()];
         for ((view, tier), outcomes) in views {
-            let mut line = Line::new(self.at, &[(STAGE, stage), (VIEW, &view), (TIER, tier_name(tier))]);
-            line.add(by_view, &outcomes);
+            let mut line = Line::new(self.at, vec![(STAGE, stage), (VIEW, &view), (TIER, tier_name(tier))]);
+            line.add(BY_VIEW, outcomes);
             lines.push(line.text());
         }
         lines
     }
 
     /// Where the answers came from, by view and tier.
-    fn views(&self) -> BTreeMap<(String, Tier), Vec<(Metric, Value)>> {
+    fn views(&self) -> BTreeMap<(String, Tier), Vec<(Metric, Measured)>> {
         let mut views: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut counts: BTreeMap<_, u64> = BTreeMap::new();
         for ((view, outcome, tier), count) in &self.cache.answers {
             *counts.entry((view.clone(), *tier, outcome_metric(*outcome).name)).or_insert_with(|| 0) += count;
         }
         for ((view, tier, name), count) in counts {
-            views.entry((view, tier)).or_default().push((Metric { name, unit: Unit::Count }, json!(count)));
+            views.entry((view, tier)).or_default().push((Metric { name, unit: Unit::Count }, Measured::Whole(count)));
         }
         for (metric, counted) in [(CACHE_NEGATIVE, &self.cache.negative), (CACHE_NOT_MODIFIED, &self.cache.not_modified)] {
             for (key, count) in counted {
-                views.entry(key.clone()).or_default().push((metric, json!(count)));
+                views.entry(key.clone()).or_default().push((metric, Measured::Whole(*count)));
             }
         }
         views
     }
 
     /// What is told of the whole stage only; counts that are zero are left out.
-    fn of_the_stage(&self) -> Vec<(Metric, Value)> {
+    fn of_the_stage(&self) -> Vec<(Metric, Measured)> {
         let (cache, table) = (&self.cache, &self.table);
         let fills = |wanted: Filled| cache.fills.get(&wanted).copied().unwrap_or_default();
         let rejected =
@@ -247,19 +242,19 @@ impl Observed<'_> {
         ];
         counts.extend(rejected.map(|(metric, filled)| (metric, fills(filled))));
         let mut metrics: Vec<_> =
-            counts.into_iter().filter(|(_, count)| *count > 0).map(|(metric, count)| (metric, json!(count))).collect();
-        metrics.push((CACHE_BREAKER_OPEN, json!(u8::from(cache.breaker_open))));
-        metrics.push((CACHE_PROCESS_BYTES, json!(cache.process_bytes)));
+            counts.into_iter().filter(|(_, count)| *count > 0).map(|(metric, count)| (metric, Measured::Whole(count))).collect();
+        metrics.push((CACHE_BREAKER_OPEN, Measured::Whole(cache.breaker_open.into())));
+        metrics.push((CACHE_PROCESS_BYTES, Measured::Whole(u64::try_from(cache.process_bytes).unwrap_or(u64::MAX))));
         if cache.round_trips > 0 {
-            metrics.push((CACHE_ROUND_TRIP, json!(ms(cache.round_trip_max))));
+            metrics.push((CACHE_ROUND_TRIP, Measured::Fraction(ms(cache.round_trip_max))));
         }
         if table.calls() > 0 {
-            metrics.push((TABLE_LATENCY, json!(ms(table.time()))));
-            metrics.push((TABLE_READ_UNITS, json!(table.read_units())));
-            metrics.push((TABLE_WRITE_UNITS, json!(table.write_units())));
+            metrics.push((TABLE_LATENCY, Measured::Fraction(ms(table.time()))));
+            metrics.push((TABLE_READ_UNITS, Measured::Fraction(table.read_units())));
+            metrics.push((TABLE_WRITE_UNITS, Measured::Fraction(table.write_units())));
         }
         if self.stripe.count > 0 {
-            metrics.push((STRIPE_LATENCY, json!(ms(self.stripe.time))));
+            metrics.push((STRIPE_LATENCY, Measured::Fraction(ms(self.stripe.time))));
         }
         metrics
     }
@@ -294,6 +289,8 @@ fn ms(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn observed(cache: Counted) -> Observed<'static> {
@@ -310,7 +307,7 @@ mod tests {
     }
 
     fn lines(observed: &Observed<'_>) -> Vec<Value> {
-        let noted = vec![(INVALIDATION_LAG, json!([1.0, 2.0]))];
+        let noted = vec![(INVALIDATION_LAG, Measured::Several(vec![1.0, 2.0]))];
         observed.lines("test", noted).iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -43,6 +43,7 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Coherent {
     port: Port,
+    schema: u32,
     state: Mutex<State>,
     started: Instant,
 }
@@ -112,7 +113,7 @@ impl Coherent {
             cache: !matches!(port, Port::Off),
         };
         let state = State { core: Core::new(config, rand::random()), sleepers: HashMap::new() };
-        Self { port, state: Mutex::new(state), started: Instant::now() }
+        Self { port, schema: settings.schema, state: Mutex::new(state), started: Instant::now() }
     }
 
     /// Answers from the cache, or from the source and then for others from the cache.

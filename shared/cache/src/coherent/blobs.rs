@@ -19,7 +19,7 @@ impl Coherent {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let keys: Vec<String> = names.iter().map(|name| blob_key(user, name)).collect();
+        let keys: Vec<String> = names.iter().map(|name| blob_key(self.schema, user, name)).collect();
         match self.counted(Command::GetBlobs { keys }).await? {
             Reply::Blobs(blobs) if blobs.len() == names.len() => Ok(blobs),
             _ => Err(Trouble::Garbled),
@@ -32,7 +32,7 @@ impl Coherent {
     /// Trouble with the cache: some of them may be kept.
     pub async fn keep_blobs(&self, user: &str, blobs: Vec<(String, Bytes)>) -> Result<(), Trouble> {
         let fits = blobs.into_iter().filter(|(_, blob)| blob.len() <= BLOB_BYTES_MAX);
-        let blobs: Vec<_> = fits.map(|(name, blob)| (blob_key(user, &name), blob)).collect();
+        let blobs: Vec<_> = fits.map(|(name, blob)| (blob_key(self.schema, user, &name), blob)).collect();
         if blobs.is_empty() {
             return Ok(());
         }

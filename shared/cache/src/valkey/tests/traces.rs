@@ -51,12 +51,12 @@ fn command(rng: &mut SmallRng, trace: u64, known: &mut Vec<String>) -> Command {
         19 => Command::Purge { key, stale_key },
         20..23 => Command::Count { key: format!("{{c:{trace}-{}}}", rng.random_range(0..3)), window_ms: WINDOW_MS },
         23..25 => {
-            let blob = |at: u32| (blob_key(&format!("{trace}-0"), &at.to_string()), Bytes::from(vec![at as u8; at as usize]));
+            let blob = |at: u32| (blob_key(1, &format!("{trace}-0"), &at.to_string()), Bytes::from(vec![at as u8; at as usize]));
             Command::PutBlobs { blobs: (0..rng.random_range(1..4)).map(|_| blob(rng.random_range(0..6))).collect() }
         }
         // A blob that is not there, or a key that holds no blob, is none.
         _ => {
-            let keys = (0..6).map(|at| blob_key(&format!("{trace}-0"), &at.to_string())).chain([keys(trace, 0).0]);
+            let keys = (0..6).map(|at| blob_key(1, &format!("{trace}-0"), &at.to_string())).chain([keys(trace, 0).0]);
             Command::GetBlobs { keys: keys.collect() }
         }
     }

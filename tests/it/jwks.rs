@@ -188,6 +188,24 @@ async fn tokens_of_a_new_key_hold_once_it_was_fetched() {
 }
 
 #[tokio::test]
+async fn while_keys_cannot_be_read_a_token_is_not_called_bad() {
+    let idp = Idp::start().await;
+    let (key, jwk) = key("k1");
+    let (embedded, app, clock) = app().await;
+    let token = |kid| signed(&key, Algorithm::ES256, Some(kid), &claims());
+    app.load().await;
+    assert_eq!(status(&app, &token("k1")).await, 503, "nothing was published yet");
+    idp.publishes(&[&jwk]);
+    app.publish_keys(&idp.provider()).await.unwrap();
+    clock.set("2026-03-05T09:30:05Z".parse().unwrap());
+    assert_eq!([status(&app, &token("k1")).await, status(&app, &token("k2")).await], [200, 401]);
+    drop(embedded);
+    clock.set("2026-03-05T09:31:06Z".parse().unwrap());
+    assert_eq!(status(&app, &token("k2")).await, 503, "there may be a newer set");
+    assert_eq!(status(&app, "no token").await, 401);
+}
+
+#[tokio::test]
 async fn tokens_hold_by_either_algorithm_and_no_others() {
     let idp = Idp::start().await;
     let ((elliptic, elliptic_jwk), (rsa, rsa_jwk), (stranger, _)) = (key("ec"), rsa_key("rsa"), key("ec"));

@@ -23,25 +23,33 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the settings through `lookup`.
-    ///
-    /// # Errors
-    /// Names the variable that is missing or unusable.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BoxError> {
-        Ok(Self {
-            table: TableConfig::from_lookup(lookup)?,
-            cache: cache::Config::from_lookup(lookup)?,
-            edge: EdgeConfig::from_lookup(lookup)?,
-            metrics: Metrics::from_lookup(lookup)?,
-            auditor: Auditor::from_lookup(lookup)?,
-        })
-    }
-
     /// Reads the settings from the environment of the process.
     ///
     /// # Errors
-    /// As [`Config::from_lookup`].
+    /// Names the variable that is missing or unusable.
     pub fn from_env() -> Result<Self, BoxError> {
-        Self::from_lookup(&|name| std::env::var(name).ok())
+        Self::with(EdgeConfig::from_lookup(&env)?)
     }
+
+    /// The same for a function that no client calls: nothing of tokens is read.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn of_events() -> Result<Self, BoxError> {
+        Self::with(EdgeConfig::of_nobody())
+    }
+
+    fn with(edge: EdgeConfig) -> Result<Self, BoxError> {
+        Ok(Self {
+            table: TableConfig::from_lookup(&env)?,
+            cache: cache::Config::from_lookup(&env)?,
+            edge,
+            metrics: Metrics::from_lookup(&env)?,
+            auditor: Auditor::from_lookup(&env)?,
+        })
+    }
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

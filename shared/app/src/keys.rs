@@ -11,8 +11,10 @@ use web::auth::{KeySet, publishable};
 
 use crate::{App, Handled};
 
-/// Time between two tries.
+/// Time between two tries, because anybody can name a key that is not there.
 const PAUSE: Duration = Duration::from_secs(60);
+/// The same while there is no key at all, and nobody can be let in.
+const PAUSE_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 /// Time that reading them may take.
 const BUDGET: Duration = Duration::from_millis(300);
 
@@ -27,9 +29,9 @@ impl LastAsked {
     }
 
     /// Whether they may be asked for now; if so, this counts as asking.
-    fn due(&self, now: Timestamp) -> bool {
+    fn due(&self, now: Timestamp, pause: Duration) -> bool {
         let last = self.0.load(Ordering::Relaxed);
-        let pause = i64::try_from(PAUSE.as_millis()).unwrap_or(i64::MAX);
+        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
         let due = last.saturating_add(pause) <= now.ms() || last > now.ms();
         due && self.0.compare_exchange(last, now.ms(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
@@ -66,15 +68,17 @@ impl App {
 
     /// Reads the stored keys if that is due. The last good set stays when they cannot be read.
     pub(crate) async fn refresh_keys(&self, now: Timestamp) {
-        if !self.edge.needs_keys() || !self.keys_asked.due(now) {
+        let pause = if self.edge.has_keys() { PAUSE } else { PAUSE_WITHOUT_KEYS };
+        if !self.edge.needs_keys() || !self.keys_asked.due(now, pause) {
             return;
         }
         let read = tokio::time::timeout(BUDGET, Box::pin(self.table.jwks())).await;
         let read = read.map_err(Into::into).and_then(|read| read.map_err(BoxError::from));
-        match read.and_then(|text| KeySet::from_json(&text.unwrap_or_default())) {
-            Ok(keys) => self.edge.set_keys(keys),
-            Err(error) => tracing::warn!(error = %error, "the identity provider's keys cannot be read: the last known ones serve"),
-        }
+        let keys = read.and_then(|text| KeySet::from_json(&text.ok_or("there are none in the table")?));
+        let _ = keys
+            .as_ref()
+            .inspect_err(|error| tracing::warn!(%error, "the identity provider's keys cannot be read: the last known ones serve"));
+        self.edge.set_keys(keys.ok());
     }
 }
 
@@ -86,7 +90,7 @@ mod tests {
     fn keys_are_asked_for_once_a_minute_and_again_after_the_clock_was_set_back() {
         let asked = LastAsked::never();
         for (ms, due) in [(5_000, true), (5_000, false), (64_999, false), (65_000, true), (1_000, true), (2_000, false)] {
-            assert_eq!(asked.due(Timestamp::from_ms(ms)), due, "{ms}");
+            assert_eq!(asked.due(Timestamp::from_ms(ms), PAUSE), due, "{ms}");
         }
     }
 }

@@ -94,7 +94,7 @@ async fn answer(app: App, handler: Handler) -> Result<(), BoxError> {
 /// # Errors
 /// As [`serve`].
 pub fn consume(name: &'static str, dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
-    run(async move { take(name, App::start(Config::from_env()?).await?.with_dead_letters(dead_letters), handler).await })
+    run(async move { take(name, App::start(Config::of_events()?).await?.with_dead_letters(dead_letters), handler).await })
 }
 
 /// Runs a consumer of the table's stream that asks Stripe.
@@ -102,7 +102,7 @@ pub fn consume(name: &'static str, dead_letters: Arc<dyn DeadLetters>, handler: 
 /// # Errors
 /// As [`serve`].
 pub fn consume_with_stripe(name: &'static str, dead_letters: Arc<dyn DeadLetters>, handler: StreamHandler) -> Result<(), BoxError> {
-    run(async move { take(name, with_client(App::start(Config::from_env()?).await?)?.with_dead_letters(dead_letters), handler).await })
+    run(async move { take(name, with_client(App::start(Config::of_events()?).await?)?.with_dead_letters(dead_letters), handler).await })
 }
 
 async fn take(name: &'static str, app: App, handler: StreamHandler) -> Result<(), BoxError> {
@@ -121,7 +121,7 @@ async fn take(name: &'static str, app: App, handler: StreamHandler) -> Result<()
 pub fn run_job(name: &'static str, handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
-        perform(name, App::start(Config::from_env()?).await?.with_stripe_live(live), handler).await
+        perform(name, App::start(Config::of_events()?).await?.with_stripe_live(live), handler).await
     })
 }
 
@@ -132,7 +132,7 @@ pub fn run_job(name: &'static str, handler: JobHandler) -> Result<(), BoxError> 
 pub fn run_job_with_stripe(name: &'static str, handler: JobHandler) -> Result<(), BoxError> {
     run(async move {
         let live = crate::live_mode(&env)?;
-        perform(name, with_client(App::start(Config::from_env()?).await?)?.with_stripe_live(live), handler).await
+        perform(name, with_client(App::start(Config::of_events()?).await?)?.with_stripe_live(live), handler).await
     })
 }
 
@@ -142,7 +142,7 @@ pub fn run_job_with_stripe(name: &'static str, handler: JobHandler) -> Result<()
 /// As [`serve`].
 pub fn publish_keys(source: Arc<dyn KeySource>) -> Result<(), BoxError> {
     run(async move {
-        let app = Arc::new(App::start(Config::from_env()?).await?);
+        let app = Arc::new(App::start(Config::of_events()?).await?);
         lambda_runtime::run(service_fn(move |_: LambdaEvent<IgnoredAny>| {
             let (app, source) = (Arc::clone(&app), Arc::clone(&source));
             async move {

@@ -6,11 +6,11 @@ use http::header::{self, HeaderValue};
 use crate::ConfigError;
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// DOMAIN section 13, the conditional headers and `X-Rev` of the contract, and the key of a wish that is sent twice.
+/// Contract section 13, the conditional headers and `X-Rev` of the contract, and the key of a wish that is sent twice.
 const REQUEST_HEADERS: &str = "Content-Type, Authorization, X-Requested-With, Accept, Origin, Cache-Control, Pragma, Expires, X-Timestamp, \
      If-None-Match, If-Match, X-Rev, X-Request-Id, Idempotency-Key";
 const RESPONSE_HEADERS: &str = "X-Request-Id, X-Rev, ETag, Cache-Status, Age, Server-Timing, RateLimit-Limit, RateLimit-Remaining, \
-     RateLimit-Reset, Retry-After, X-Next-Cursor, Content-Disposition, Allow";
+     RateLimit-Reset, Retry-After, WWW-Authenticate, X-Next-Cursor, Location, Content-Disposition, Allow";
 
 /// Allowed origins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

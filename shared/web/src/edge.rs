@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::Timestamp;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
 use lambda_http::Body;
 use uuid::Uuid;
@@ -59,6 +58,14 @@ impl EdgeConfig {
     }
 }
 
+impl EdgeConfig {
+    /// The settings of a function that no client calls: it needs none, and knows nobody's secret.
+    #[must_use]
+    pub fn of_nobody() -> Self {
+        Self { auth: AuthConfig::Nobody, origins: Origins::default(), limits: false }
+    }
+}
+
 /// The edge, ready to answer. Built once in init.
 #[derive(Debug)]
 pub struct Edge {
@@ -95,9 +102,15 @@ impl Edge {
         self.origins.allow(origin)
     }
 
-    /// Replaces the keys of the identity provider.
-    pub fn set_keys(&self, keys: KeySet) {
-        self.verifier.set_keys(keys);
+    /// Whether tokens can be verified.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        self.verifier.has_keys()
+    }
+
+    /// Replaces the keys of the identity provider. Nothing when they could not be read: the last good ones stay.
+    pub fn set_keys(&self, read: Option<KeySet>) {
+        self.verifier.set_keys(read);
     }
 }
 
@@ -172,10 +185,8 @@ where
 {
     let ask = Ask::of(&request, Instant::now());
     let finish = Finish { edge, ask: &ask };
-    if request.method() == http::Method::OPTIONS
-        && let Some(answer) = options(&finish, &request)
-    {
-        return answer;
+    if is_preflight(&request) {
+        return finish.preflight();
     }
     let Outcome { result, endpoint, cookie, charges } = run(edge, request, given, handler).await;
     let function = endpoint.map(|endpoint| endpoint.function);
@@ -198,16 +209,11 @@ impl std::fmt::Debug for Given<'_> {
     }
 }
 
-/// Answers `OPTIONS`: a preflight anywhere, else `Allow` where the path exists.
-fn options(finish: &Finish<'_>, request: &lambda_http::Request) -> Option<lambda_http::Response<Body>> {
+/// Whether a browser asks if it may ask. It counts in no window, as in the old product: the request that follows does.
+fn is_preflight(request: &lambda_http::Request) -> bool {
     let headers = request.headers();
-    if headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        return Some(finish.preflight());
-    }
-    match lookup("OPTIONS", request.uri().path()) {
-        Lookup::WrongMethod { allow } => Some(finish.empty(StatusCode::NO_CONTENT, &[("allow", &allow)])),
-        Lookup::Found { .. } | Lookup::Unknown => None,
-    }
+    let asks = headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    request.method() == http::Method::OPTIONS && asks
 }
 
 async fn run<F, Fut>(edge: &Edge, request: lambda_http::Request, given: Given<'_>, handler: F) -> Outcome
@@ -218,9 +224,14 @@ where
     let address = limits::address(&request);
     let request = Request::new(request, given.now);
     let (endpoint, checked) = match lookup(request.method(), request.path()) {
-        Lookup::Found { endpoint, params } => (Some(endpoint), check(edge, endpoint, &request).map(|caller| (endpoint, params, caller))),
-        Lookup::WrongMethod { allow } => (None, Err(ApiError::MethodNotAllowed { allow })),
-        Lookup::Unknown => (None, Err(ApiError::PathNotFound)),
+        Lookup::Found { endpoint, params } => {
+            (Some(endpoint), check(edge, endpoint, &request).map(|caller| (endpoint, params, caller)).map_err(Err))
+        }
+        Lookup::WrongMethod { allow } if request.method() == http::Method::OPTIONS.as_str() => {
+            (None, Err(Ok(Response::json(204, Bytes::new()).header("allow", allow))))
+        }
+        Lookup::WrongMethod { allow } => (None, Err(Err(ApiError::MethodNotAllowed { allow }))),
+        Lookup::Unknown => (None, Err(Err(ApiError::PathNotFound))),
     };
     let user = checked.as_ref().ok().and_then(|(.., caller)| caller.as_ref()).map(|caller| caller.user.clone());
     let counters = given.counters.filter(|_| edge.limits);
@@ -232,7 +243,7 @@ where
     let deadline = given.deadline.map(|time| Instant::now() + time);
     let over_https = request.over_https();
     let result = match checked {
-        Err(error) => tab.after(endpoint, Err(error)).await,
+        Err(answer) => tab.after(endpoint, answer).await,
         Ok((endpoint, params, caller)) => match tab.before(endpoint).await {
             Err(error) => Err(error),
             Ok(()) => {

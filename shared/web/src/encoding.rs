@@ -29,23 +29,28 @@ pub(crate) fn inflate(body: &[u8]) -> io::Result<Bytes> {
     Ok(inflated.into())
 }
 
-/// Whether an `Accept-Encoding` takes gzip: named, or by `*`, with a weight above 0 (RFC 9110).
+/// Whether an `Accept-Encoding` takes gzip, and not rather the body as it is (RFC 9110, 12.5.3): what is named has its weight, else that of `*`.
 pub(crate) fn takes_gzip(accept_encoding: &str) -> bool {
-    let mut by_star = false;
+    let (mut gzip, mut identity, mut star) = (None, None, None);
     for entry in accept_encoding.split(',') {
         let mut parts = entry.split(';').map(str::trim);
         let coding = parts.next().unwrap_or_default();
-        let weight =
-            parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(Some(1.0), |q| q.parse::<f32>().ok());
-        let taken = weight.is_some_and(|weight| weight > 0.0);
-        if coding.eq_ignore_ascii_case("gzip") || coding.eq_ignore_ascii_case("x-gzip") {
-            return taken;
-        }
-        if coding == "*" {
-            by_star = taken;
-        }
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(1.0, weight);
+        let named = match coding.to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => &mut gzip,
+            "identity" => &mut identity,
+            "*" => &mut star,
+            _ => continue,
+        };
+        *named = Some(named.map_or(weight, |other: f32| other.max(weight)));
     }
-    by_star
+    let gzip = gzip.or(star).unwrap_or(0.0);
+    gzip > 0.0 && gzip >= identity.unwrap_or(0.0)
+}
+
+/// A weight from 0 to 1; anything else is none.
+fn weight(text: &str) -> f32 {
+    text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -54,10 +59,22 @@ mod tests {
 
     #[test]
     fn weights_decide() {
-        for yes in ["gzip", "br, gzip;q=0.1", "GZIP", "*", "*;q=0, gzip", "gzip; q=1.0", "identity;q=1, *;q=0.5"] {
+        for yes in ["gzip", "br, gzip;q=0.1", "GZIP", "*", "*;q=0, gzip", "gzip; q=1.0", "identity;q=0.5, *;q=0.5", "x-gzip;q=0, gzip"] {
             assert!(takes_gzip(yes), "{yes}");
         }
-        for no in ["", "br", "gzip;q=0", "gzip;q=0.000, *", "identity", "*;q=0", "gzip;q=x"] {
+        for no in [
+            "",
+            "br",
+            "gzip;q=0",
+            "gzip;q=0.000, *",
+            "identity",
+            "*;q=0",
+            "gzip;q=x",
+            "gzip;q=inf",
+            "gzip;q=2",
+            "identity;q=1, *;q=0.5",
+            "gzip;q=0.1, identity",
+        ] {
             assert!(!takes_gzip(no), "{no}");
         }
     }

@@ -1,4 +1,4 @@
-//! Rate limits: the windows that a request counts in, and what their counts mean for it (D22, DOMAIN section 13).
+//! Rate limits: the windows that a request counts in, and what their counts mean for it (D22, contract section 13).
 //!
 //! Every answer counts. A read counts together with its first look into the cache, in one round trip, and whatever else before its handler
 //! runs; the webhook counts only what it refused. Where counting is not possible, the request goes on.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import expected
 from fakes import IdentityProvider, Queue
-from services import CREDENTIALS, FUNCTIONS, JWT_SECRET, ROOT, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, Table, Valkey, free_port, listens, main, tool
+from services import CREDENTIALS, FUNCTIONS, JWT_SECRET, ROOT, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, Table, Valkey, free_port, listens, main, tool, watch
 
 EVENTS = ROOT / "events"
 # How long one answer may take; the emulator's own limit is 300 s.
@@ -106,6 +106,8 @@ class Bench:
         self.seed = Path(tempfile.mkdtemp(prefix="callsheets-")) / "seed.ndjson"
         lines = [expected.resolved(json.loads(line), self.now) for line in (EVENTS / "seed.ndjson").read_text().splitlines()]
         self.seed.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        # What functions wrote out.
+        self.outputs = []
 
     def settings(self, table, stripe):
         """What template.yaml sets, for all functions alike: a function reads only its own."""
@@ -142,9 +144,11 @@ class Bench:
                 again = asked_again(function, event) if http and method(event) == "GET" else None
             except OSError as error:
                 raise Failed(f"{name}: no answer ({error})\n{function.output()}") from error
+            output = function.output()
+            self.outputs.append(output)
             if not http:
-                return {"result": response, "letters": len(self.queue.messages)}, None, function.output()
-            return expected.answer(response), again and expected.answer(again), function.output()
+                return {"result": response, "letters": len(self.queue.messages)}, None, output
+            return expected.answer(response), again and expected.answer(again), output
 
 
 def complaints(name, bench):
@@ -196,6 +200,7 @@ def run():
         if listed:
             failed.append(name)
             print("\n".join(f"    {line}" for line in listed))
+    watch("".join(bench.outputs))
     if failed:
         raise Failed(f"{len(failed)} of {len(names)} events: {', '.join(failed)}")
     print(f"{len(names)} events")

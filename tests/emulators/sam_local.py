@@ -20,7 +20,7 @@ import expected
 import template
 from docker_daemon import Daemon, base_image, forward
 from events import EVENTS, Bench, buy, signed_again
-from services import FUNCTIONS, JWT_SECRET, ROOT, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, free_port, listens, main, tool
+from services import FUNCTIONS, JWT_SECRET, ROOT, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, free_port, listens, main, tool, watch
 
 # Starting a container is mostly waiting; more at once only wait for the processor.
 AT_ONCE = 3
@@ -75,6 +75,7 @@ class Sam:
         done = subprocess.run(list(map(str, command)), env=self.env, capture_output=True, text=True, cwd=ROOT)
         if tries > 1 and re.search(r"timed out after \d+ seconds", done.stderr):
             return self.invoke(name, logical, tries - 1)
+        self.bench.outputs.append(done.stderr)
         lines = [line for line in done.stdout.splitlines() if line.startswith('{"statusCode"')]
         if done.returncode or not lines:
             listed = [f"exit code {done.returncode}", done.stdout, done.stderr]
@@ -165,6 +166,7 @@ def run():
             raise Failed(f"sam local invoke: {', '.join(filter(None, failed))}")
         with Api(sam) as api:
             conversation(api)
+            watch("".join([*bench.outputs, api.output()]))
 
 
 if __name__ == "__main__":

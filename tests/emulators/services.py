@@ -15,7 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "target"
-LOCAL = Path(os.environ.get("CARGO_TARGET_DIR", TARGET)) / "release" / "local"
+RELEASE = Path(os.environ.get("CARGO_TARGET_DIR", TARGET)) / "release"
+LOCAL = RELEASE / "local"
 FUNCTIONS = TARGET / "lambda"
 
 # As in local/src/settings.rs.
@@ -105,6 +106,17 @@ def tool(name, variable):
     if not path:
         raise Failed(f"no {name}: run ./scripts/setup")
     return path
+
+
+def watch(output):
+    """Fails when what functions wrote out has something personal or secret in it, or metrics that CloudWatch does not take."""
+    with tempfile.NamedTemporaryFile("w", prefix="callsheets-", suffix=".log") as file:
+        file.write(output)
+        file.flush()
+        done = subprocess.run([RELEASE / "watch-logs", file.name], capture_output=True, text=True)
+    print(done.stdout, end="", flush=True)
+    if done.returncode:
+        raise Failed(done.stderr.strip() or "nothing was written out")
 
 
 class Valkey(Running):

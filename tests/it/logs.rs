@@ -1,5 +1,5 @@
-//! Logs: every line that the worlds of this suite write is looked at when it is written (`testkit::watch`), and what is found there fails
-//! the world that ends next. Here it is shown that this works.
+//! Logs: every line that the worlds of this suite write is looked at when it is written (`testkit::watch`), and what is found there ends
+//! the process. Here it is shown that this works.
 
 use std::process::Command;
 
@@ -21,7 +21,7 @@ async fn whatever_is_planted_in_a_log_fails_the_suite() {
     let runs = |text: &str| {
         let test = std::env::current_exe().unwrap();
         let output = Command::new(test).args(["--exact", THIS]).env(PLANTED, text).output().unwrap();
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (passes, output) = runs("nothing of anybody");
     assert!(passes, "{output}");

@@ -1,19 +1,18 @@
 //! What the tests' worlds write, looked at when it is written: no log line holds what must not be kept, and every line of metrics is one that
 //! CloudWatch understands.
 //!
-//! One subscriber a process sees all logs of all worlds at every level; processes that tests start hand over what they wrote. What is found
-//! fails the world that ends next: so no test can end well after it, whatever the order in which tests run.
+//! One subscriber a process sees all logs of all worlds at every level; processes that tests start hand over what they wrote, scripts what
+//! theirs did (`watch-logs`). What is found ends the process, because the test that it came from may be over.
 
-use std::io;
+use std::io::{self, Write};
+use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, Once, PoisonError};
 
 use app::metrics::METRICS;
 use serde_json::Value;
 
 use crate::emf::metrics_of;
 
-static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static LOG_LINES: AtomicU64 = AtomicU64::new(0);
 /// Names of the tests' people: where they are, a body is.
 const PEOPLE: [&str; 3] = ["Crew ", "Mara", "Ines Demo"];
@@ -31,33 +30,35 @@ pub(crate) fn start() {
     });
 }
 
+/// Looks at a line of a function's output, which holds both.
+pub fn line(line: &str) {
+    if line.contains(r#""_aws":"#) { drop(metric_line(line)) } else { log_line(line) }
+}
+
 /// Looks at a log line.
 pub fn log_line(line: &str) {
     LOG_LINES.fetch_add(1, Ordering::Relaxed);
     if let Some(leak) = leak(line) {
-        note(format!("a leak, {leak}: {line}"));
+        fail(&format!("a leak, {leak}: {line}"));
     }
 }
 
 /// Looks at a line of metrics: the names in it.
 pub fn metric_line(line: &str) -> Vec<String> {
     if let Some(leak) = leak(line) {
-        note(format!("a leak, {leak}: {line}"));
+        fail(&format!("a leak, {leak}: {line}"));
     }
-    let metrics = metrics_of(line).unwrap_or_else(|rule| {
-        note(format!("a line of metrics that CloudWatch does not take, {rule}: {line}"));
-        Vec::new()
-    });
+    let metrics = metrics_of(line).unwrap_or_else(|rule| fail(&format!("a line of metrics that CloudWatch does not take, {rule}: {line}")));
     for (name, unit) in &metrics {
         if !METRICS.iter().any(|known| known.name == name && known.unit.name() == unit) {
-            note(format!("a metric that is not listed, {name} in {unit}: {line}"));
+            fail(&format!("a metric that is not listed, {name} in {unit}: {line}"));
         }
     }
     let root: Value = serde_json::from_str(line).unwrap_or_default();
     for dimension in ["Stage", "Function", "View", "Tier"] {
         let word = root[dimension].as_str().unwrap_or("none");
         if !word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
-            note(format!("a dimension without bounds, {dimension}: {line}"));
+            fail(&format!("a dimension without bounds, {dimension}: {line}"));
         }
     }
     metrics.into_iter().map(|(name, _)| name).collect()
@@ -69,14 +70,10 @@ pub fn log_lines() -> u64 {
     LOG_LINES.load(Ordering::Relaxed)
 }
 
-/// What was found so far that must not be there.
-#[must_use]
-pub fn found() -> Vec<String> {
-    FOUND.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-fn note(found: String) {
-    FOUND.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+/// Ends the process. Written past the tests' own output, which is only shown for a test that fails.
+fn fail(found: &str) -> ! {
+    let _ = writeln!(io::stderr(), "\nwritten out by what is tested: {found}");
+    std::process::exit(1)
 }
 
 /// What a line holds that must not be kept.

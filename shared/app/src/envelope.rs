@@ -4,9 +4,15 @@
 
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::request::LambdaRequest;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+/// What no URI has as it is, but what a client can send and the gateway hands on. `lambda_http` would panic at it.
+const NOT_IN_A_QUERY: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const NOT_IN_A_PATH: &AsciiSet = &NOT_IN_A_QUERY.add(b'?');
 
 /// An event of API Gateway. `lambda_http`'s own reading tries format 1.0 first, so that every event of format 2.0 would be read twice.
 #[derive(Debug)]
@@ -25,11 +31,16 @@ impl<'de> Deserialize<'de> for Envelope {
         let event: &RawValue = Deserialize::deserialize(deserializer)?;
         // Only format 2.0 has `requestContext.http`.
         let newer = match serde_json::from_str::<ApiGatewayV2httpRequest>(event.get()) {
-            Ok(request) => return Ok(Self(LambdaRequest::ApiGatewayV2(request))),
+            Ok(mut request) => {
+                request.raw_path = request.raw_path.map(|path| utf8_percent_encode(&path, NOT_IN_A_PATH).to_string());
+                request.raw_query_string = request.raw_query_string.map(|query| utf8_percent_encode(&query, NOT_IN_A_QUERY).to_string());
+                return Ok(Self(LambdaRequest::ApiGatewayV2(request)));
+            }
             Err(error) => error,
         };
         match serde_json::from_str::<ApiGatewayProxyRequest>(event.get()) {
             Ok(mut request) => {
+                request.path = request.path.map(|path| utf8_percent_encode(&path, NOT_IN_A_PATH).to_string());
                 // `lambda_http` puts the stage before the path, where no route of ours has it.
                 request.request_context.stage = None;
                 Ok(Self(LambdaRequest::ApiGatewayV1(request)))
@@ -80,6 +91,21 @@ mod tests {
             assert_eq!(text.body(), &Body::Text("{\n }".to_owned()));
             assert_eq!(request(&event("ewog/30=", true)).body(), &Body::Binary(b"{\n \xff}".to_vec()));
         }
+    }
+
+    #[test]
+    fn a_path_or_query_that_no_uri_has_is_still_a_request() {
+        let mut event = of_format_2("", false);
+        event["rawPath"] = json!("/api/<b>{x}|\u{e9} \"#?/%20");
+        event["rawQueryString"] = json!("a=<script>&b=%3C+1#c d\u{e9}\u{0}\\^`{|}\"");
+        let request = request(&event);
+        assert_eq!(request.uri().path(), "/api/%3Cb%3E%7Bx%7D%7C%C3%A9%20%22%23%3F/%20");
+        assert_eq!(request.uri().query(), Some("a=%3Cscript%3E&b=%3C+1%23c%20d%C3%A9%00%5C%5E%60%7B%7C%7D%22"));
+        let mut event = of_format_1("", false);
+        event["path"] = json!("/api/<b>");
+        event["multiValueQueryStringParameters"] = json!({"a<": ["<script> \u{e9}#"]});
+        let request = self::request(&event);
+        assert_eq!((request.uri().path(), request.uri().query()), ("/api/%3Cb%3E", Some("a%3C=%3Cscript%3E+%C3%A9%23")));
     }
 
     #[test]

@@ -6,7 +6,13 @@ use std::io::{self, Write};
 use tracing_subscriber::EnvFilter;
 
 /// The crates whose `debug` and `trace` may be asked for. Those of others can hold requests and answers, so they never get below `info`.
-const OWN: [&str; 6] = ["app", "web", "cache", "store", "billing", "domain"];
+const OWN: [&str; 10] = ["app", "web", "cache", "store", "billing", "domain", "book", "export", "stripe_client", "dead_letters"];
+
+/// What the base64 of a JWT's header begins with, wherever it stands in a word.
+const TOKEN_START: &str = "eyJ";
+const TOKEN_CHARS_MIN: usize = 12;
+const NUMBER_DIGITS_MIN: usize = 7;
+const NUMBER_SIGNS: &[u8] = b" -()./";
 
 /// Logs to the standard output at `LOG_LEVEL` (default `info`). Lambda's own span, with the request's id and its X-Ray trace, is part of
 /// every line.
@@ -42,6 +48,37 @@ impl<W: Write> Write for Redacting<W> {
 
 /// A line with tokens, secrets, e-mail addresses and phone numbers replaced by their kind.
 fn redacted(line: &str) -> Cow<'_, str> {
+    match without_numbers(line) {
+        Cow::Borrowed(line) => without_words(line),
+        Cow::Owned(line) => Cow::Owned(without_words(&line).into_owned()),
+    }
+}
+
+/// A line without phone numbers: `+` and at least seven digits, with what people write between them.
+fn without_numbers(line: &str) -> Cow<'_, str> {
+    let mut text = String::new();
+    let mut kept = 0;
+    for (at, _) in line.match_indices('+') {
+        if at < kept {
+            continue;
+        }
+        let rest = &line[at + 1..];
+        let length = rest.bytes().take_while(|byte| byte.is_ascii_digit() || NUMBER_SIGNS.contains(byte)).count();
+        if rest.as_bytes()[..length].iter().filter(|byte| byte.is_ascii_digit()).count() >= NUMBER_DIGITS_MIN {
+            text.push_str(&line[kept..at]);
+            text.push_str("[number]");
+            // What follows the last digit is not the number's.
+            kept = at + 1 + rest[..length].trim_end_matches(|c: char| !c.is_ascii_digit()).len();
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(line);
+    }
+    text.push_str(&line[kept..]);
+    Cow::Owned(text)
+}
+
+fn without_words(line: &str) -> Cow<'_, str> {
     let part_of_word = |c: char| c.is_alphanumeric() || "._%+-@".contains(c);
     let mut text = String::new();
     let mut kept = 0;
@@ -67,14 +104,10 @@ fn kind(word: &str) -> Option<&'static str> {
     if secret.iter().any(|start| word.starts_with(start)) {
         return Some("[secret]");
     }
-    if word.starts_with("eyJ") && word.len() > 20 {
+    if word.find(TOKEN_START).is_some_and(|at| word.len() - at >= TOKEN_CHARS_MIN) {
         return Some("[token]");
     }
-    if word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) {
-        return Some("[address]");
-    }
-    let digits = word.strip_prefix('+').map_or(0, |number| number.chars().filter(char::is_ascii_digit).count());
-    (digits >= 8).then_some("[number]")
+    word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.')).then_some("[address]")
 }
 
 #[cfg(test)]
@@ -86,8 +119,11 @@ mod tests {
         for (line, expected) in [
             (r#"{"error":"no such key: mara.quill@example.test, retry"}"#, r#"{"error":"no such key: [address], retry"}"#),
             ("Bearer eyJhbGciOiJIUzI1NiJ9.eyJ1c2VySWQiOiJ1MSJ9.c2ln ende", "Bearer [token] ende"),
-            ("whsec_abc sk_live_1 ü+491701234567", "[secret] [secret] ü+491701234567"),
+            ("at Bearer%20eyJhbGciOiJIUzI1NiJ9 and x_eyJhbGciOiJIUzI1NiJ9.", "at [token] and [token]"),
+            ("whsec_abc sk_live_1 ü+491701234567", "[secret] [secret] ü[number]"),
             ("call +49170-1234567!", "call [number]!"),
+            ("call +1 555 0101 (home), +1 (555) 0102.", "call [number] (home), [number]."),
+            ("at 2026-03-05T09:30:00+00:00, 1+2, + 1, ++", "at 2026-03-05T09:30:00+00:00, 1+2, + 1, ++"),
             (
                 r#"{"message":"request refused","status":404,"request_id":"a@b"}"#,
                 r#"{"message":"request refused","status":404,"request_id":"a@b"}"#,

@@ -1,13 +1,18 @@
 //! Writes: commit, then invalidate, then answer. The stream invalidates again.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::{ContactChange, ContactId, JobId, Rev, UserId, views};
-use store::{Save, Saved, Updated};
+use store::{Save, Saved, StoreError, Updated};
 use web::{ApiError, Caller, Request, Response, strong_etag};
 
 use crate::errors::of_store;
 use crate::query::SaveRequest;
 use crate::{App, body};
+
+/// Time to find out what a write that failed has committed. The stream finds it out in any case.
+const LOOK_BACK: Duration = Duration::from_millis(200);
 
 /// Contacts that were saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +44,7 @@ impl App {
         let user = &Caller::of(request)?.user;
         let if_match = request.if_match();
         let accepts = |cv| if_match.as_ref().is_none_or(|if_match| if_match.accepts(&strong_etag(cv)));
-        match self.table.update_contact(user, id, change, &accepts, request.now()).await.map_err(of_store)? {
+        match self.settled(user, self.table.update_contact(user, id, change, &accepts, request.now()).await).await? {
             Updated::Missing => Err(ApiError::NotFound("Contact")),
             Updated::Stale => Err(ApiError::Stale),
             Updated::Done { rev, changed, contact, job } => {
@@ -55,7 +60,7 @@ impl App {
     /// `401` for a deleted account; `503` when the table stays unavailable: a repeat deletes what is left.
     pub async fn delete_contacts(&self, request: &Request, ids: &[ContactId]) -> Result<DeletedContacts, ApiError> {
         let user = &Caller::of(request)?.user;
-        let deleted = self.table.delete_contacts(user, ids, request.now()).await.map_err(of_store)?;
+        let deleted = self.settled(user, self.table.delete_contacts(user, ids, request.now()).await).await?;
         if deleted.contacts > 0 {
             self.invalidated(user, deleted.rev).await?;
         }
@@ -68,7 +73,7 @@ impl App {
     /// `404` when the caller has no such contact; `401` for a deleted account; `503` when the table stays unavailable.
     pub async fn delete_contact(&self, request: &Request, id: ContactId) -> Result<Rev, ApiError> {
         let user = &Caller::of(request)?.user;
-        let rev = self.table.delete_contact(user, id, request.now()).await.map_err(of_store)?;
+        let rev = self.settled(user, self.table.delete_contact(user, id, request.now()).await).await?;
         self.invalidated(user, rev.ok_or(ApiError::NotFound("Contact"))?).await
     }
 
@@ -78,7 +83,7 @@ impl App {
     /// `404` when the caller has no such job; `401` for a deleted account; `503` when the table stays unavailable.
     pub async fn delete_job(&self, request: &Request, id: JobId) -> Result<Rev, ApiError> {
         let user = &Caller::of(request)?.user;
-        let rev = self.table.delete_job(user, id, request.now()).await.map_err(of_store)?;
+        let rev = self.settled(user, self.table.delete_job(user, id, request.now()).await).await?;
         self.invalidated(user, rev.ok_or(ApiError::NotFound("Job"))?).await
     }
 
@@ -91,7 +96,7 @@ impl App {
         let user = &Caller::of(request)?.user;
         let contacts = save.rows.len() as u64;
         let save = Save { job: save.job, file_name: save.file_name, rows: save.rows };
-        match self.table.save_contacts(user, &save, request.now()).await.map_err(of_store)? {
+        match self.settled(user, self.table.save_contacts(user, &save, request.now()).await).await? {
             Saved::Done { rev, job } => Ok(SavedContacts { rev: self.invalidated(user, rev).await?, job, contacts }),
             Saved::Superseded => Err(ApiError::Conflict("Job was changed meanwhile".to_owned())),
         }
@@ -101,6 +106,16 @@ impl App {
     #[must_use]
     pub fn written(&self, rev: Rev, body: Bytes) -> Response {
         Response::json(200, body).raised_rev(rev)
+    }
+
+    /// What a write came to. One that failed may have committed a part, or all but its answer: the cache hears of whatever revision is there.
+    async fn settled<T>(&self, user: &UserId, written: Result<T, StoreError>) -> Result<T, ApiError> {
+        if let Err(StoreError::Conflict { .. } | StoreError::Unavailable { .. }) = &written
+            && let Ok(Ok(Some(root))) = tokio::time::timeout(LOOK_BACK, self.table.root(user)).await
+        {
+            self.bump(user, root.rev).await;
+        }
+        written.map_err(of_store)
     }
 
     /// Tells the cache of a committed revision, within its budget. The answer carries the revision in any case, and the stream tells the

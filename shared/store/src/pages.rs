@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use domain::{Contact, ContactId, Job, JobId, Root, Timestamp, UserId};
-use futures::future::try_join_all;
 
 use crate::calls::{Index, Range};
 use crate::directory::{Directory, Key};
@@ -169,15 +168,9 @@ impl Table {
             }
         };
         page.next = rows.last().filter(|_| more).map(|row| (row.created_at, row.id));
-        let mut ids: Vec<JobId> = rows.iter().map(|row| row.job_id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let snapshots = try_join_all(ids.chunks(99).map(|ids| self.jobs_and_root(user, ids))).await?;
-        let mut settled = true;
-        for (now, jobs) in snapshots {
-            settled &= now.is_some_and(|now| now.rev == root.rev);
-            page.jobs.extend(jobs.into_iter().map(|job| (job.id, job)));
-        }
+        let ids = rows.iter().map(|row| row.job_id).collect();
+        let (jobs, settled) = self.jobs_at(user, &ids, root.rev).await?;
+        page.jobs = jobs;
         if rows.iter().any(|row| !page.jobs.contains_key(&row.job_id)) {
             return Err(StoreError::Conflict { operation: "reading a page" });
         }

@@ -13,7 +13,7 @@ use crate::meter::Meter;
 /// Certificates of Amazon's four root authorities. Reading the system's hundreds costs 3 ms of every cold start.
 /// Source: https://www.amazontrust.com/repository/
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
-/// How long a change is tried again after conflicts and throttling (DESIGN section 2).
+/// How long a change is tried again after conflicts and throttling.
 const RETRY_FOR: Duration = Duration::from_secs(5);
 /// Attempts of one call. A change is repeated as a whole besides.
 const ATTEMPTS: u32 = 3;

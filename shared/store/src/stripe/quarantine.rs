@@ -69,6 +69,10 @@ impl Table {
         }
         let body = self.kept_body(id).await?;
         let event = Event::parse(&body).map_err(|malformed| StoreError::malformed(keys::event(id), malformed))?;
+        // Elsewhere such an event is ignored; but it was put here where the mode was its own.
+        if !event.is_of_mode(live) {
+            return Ok(Reprocessed::Kept(format!("it is of Stripe's other mode, and STRIPE_LIVE says {live} here")));
+        }
         let delivery = self.delivery(&event, &body, now, Origin::Quarantine);
         let settled = self.try_event(&delivery, &event.work(live), plans).await?;
         let kept = settled.alarms.iter().find(|alarm| matches!(alarm.kind, AlarmKind::Quarantined | AlarmKind::LinkConflict));

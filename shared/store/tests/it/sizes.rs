@@ -1,8 +1,4 @@
 //! What the table's items and calls cost at any size of the account: the counts that the design promises.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod recount;
-mod server;
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -12,12 +8,13 @@ use domain::{
     Billing, Contact, ContactId, ContactInput, Customer, Job, JobId, JobStatus, Month, ProductionId, Subscription, SubscriptionStatus,
     Timestamp, Usage, UserId,
 };
-use recount::{Item, Raw};
 use serde_json::json;
-use server::Server;
 use store::import::{OnError, Silent, import};
 use store::{Edit, Record, Save, Slice, StoreError, Table};
 use uuid::Uuid;
+
+use crate::recount::{Item, Raw};
+use crate::server::Server;
 
 const TABLE: &str = "sizes";
 const NOW: Timestamp = Timestamp::from_ms(1_772_703_000_000);

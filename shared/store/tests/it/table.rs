@@ -1,12 +1,10 @@
 //! The table against the embedded server: what is written is read, page by page, and the aggregates agree with a recount.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod server;
 
 use domain::{ContactId, ContactInput, JobId, Timestamp, UserId};
-use server::Server;
 use store::import::{OnError, Silent, import};
 use store::{Save, Saved, Slice, Table};
+
+use crate::server::Server;
 
 const NOW: Timestamp = Timestamp::from_ms(1_772_703_000_000);
 

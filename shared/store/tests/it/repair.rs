@@ -1,18 +1,15 @@
 //! Rebuilding: whatever was damaged is named, repaired, and right by an independent recount.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod recount;
-mod server;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Contact, ContactId, Job, JobId, JobStatus, Timestamp, UserId};
-use recount::{Item, Raw, body};
 use serde_json::{Value, json};
-use server::Server;
 use store::{Edit, Record, Table};
 use uuid::Uuid;
+
+use crate::recount::{Item, Raw, body};
+use crate::server::Server;
 
 const TABLE: &str = "repair";
 const NOW: Timestamp = Timestamp::from_ms(1_772_703_000_000);

@@ -1,7 +1,4 @@
 //! Buckets of contacts: what lies under a name never changes, and rows that were read too late are not taken for it.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod server;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,9 +6,10 @@ use domain::{Contact, ContactId, Job, JobId, JobStatus, ProductionId, Timestamp,
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
-use server::Server;
 use store::{Buckets, Edit, Found, Record, StoreError, Table};
 use uuid::Uuid;
+
+use crate::server::Server;
 
 const NOW: Timestamp = Timestamp::from_ms(1_772_703_000_000);
 const ROUNDS: usize = 5;

@@ -1,7 +1,4 @@
 //! Pages of contacts after random changes: every way of paging gives the plain sorted list.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod server;
 
 use std::collections::BTreeMap;
 
@@ -9,9 +6,10 @@ use domain::{Contact, ContactId, Job, JobId, JobStatus, Timestamp, UserId};
 use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
-use server::Server;
 use store::{Edit, Page, Record, Slice, Table};
 use uuid::Uuid;
+
+use crate::server::Server;
 
 const NOW: Timestamp = Timestamp::from_ms(1_772_703_000_000);
 const JOBS: u128 = 6;

@@ -1,26 +1,21 @@
 //! The model test: whatever is done, and whatever goes wrong while it is done, the aggregates equal a recount of the rows.
 //!
 //! A failing run prints its seed; `MODEL_SEED=n` starts from it again.
-#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
-
-mod faults;
-mod recount;
-mod server;
-mod steps;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ContactInput, Timestamp, UserId};
-use faults::{Fault, Faults};
 use futures::future::join_all;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use recount::Raw;
-use server::Server;
-use steps::{Step, Steps};
 use store::{Save, StoreError, Table};
+
+use crate::faults::{Fault, Faults};
+use crate::recount::Raw;
+use crate::server::Server;
+use crate::steps::{Step, Steps};
 
 const TABLE: &str = "model";
 const START: Timestamp = Timestamp::from_ms(1_772_703_000_000);

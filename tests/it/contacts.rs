@@ -21,6 +21,9 @@ async fn without_parameters_the_list_is_the_bare_array_of_v1() {
     assert_eq!(rows[0]["job"]["title"], "Extraction - day3.pdf");
     assert!(rows[0]["job"].get("fileName").is_none());
     assert_eq!(rows[1]["phone"], Value::Null);
+    let ids = |rows: &[Value]| rows.iter().map(|row| row["id"].clone()).collect::<Vec<_>>();
+    let newest = world.get("/api/contacts?page=1&limit=50").await;
+    assert_eq!(ids(&rows), ids(newest.json["data"]["contacts"].as_array().expect("an array")), "the newest, in order");
 }
 
 #[tokio::test]

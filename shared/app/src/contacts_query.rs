@@ -18,7 +18,7 @@ const LIMIT_MAX: u64 = 100;
 /// Characters of `search` and `role`.
 const SEARCH_CHARS_MAX: usize = 200;
 /// What cursors of this form begin with.
-const CURSOR_FORMAT: u8 = 4;
+const CURSOR_FORMAT: u8 = 5;
 const SUM_BYTES: usize = 8;
 
 const LIST_PARAMETERS: [&str; 10] =

@@ -9,7 +9,7 @@ use crate::bucket::Bucket;
 use crate::column::Column;
 
 /// Number of the format; bytes of another one are as good as none.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const SUM_BYTES: usize = 8;
 /// zstd's fast levels gain nothing more here; higher ones cost time on a cold search.
 const LEVEL: i32 = 3;

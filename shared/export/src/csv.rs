@@ -2,13 +2,16 @@
 //!
 //! A spreadsheet takes a cell that begins like a formula for one, and formulas can send data away or start programs. Such cells get an
 //! apostrophe in front, which spreadsheets take for "this is text". Phone numbers in international form begin with `+` but hold nothing that a
-//! formula could be made of, and an apostrophe would spoil them for every other reader: they stay as they are.
+//! formula could be made of, and an apostrophe would spoil them for every other reader: they stay as they are. The same holds within a cell after
+//! what separates cells elsewhere.
 
 use crate::{Delimiter, Field, Row};
 
 /// What a formula can begin with, full-width forms included, which some spreadsheets read like the others.
 const FORMULA_STARTS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
-/// Digits of a phone number (DOMAIN section 10).
+/// Where spreadsheets split a line, or begin another.
+const SEPARATORS: [char; 5] = [',', ';', '\t', '\r', '\n'];
+/// Digits of a phone number (contract section 10).
 const PHONE_DIGITS_MIN: usize = 7;
 
 /// A CSV file.
@@ -27,11 +30,10 @@ impl Csv {
 
     pub(crate) fn row(&self, row: Row<'_>, out: &mut Vec<u8>) {
         self.line(out, |field, cell| {
-            let text = field.text(row);
-            if is_like_a_formula(&text) && !(field == Field::Phone && is_phone_number(&text)) {
-                cell.push('\'');
+            let may_be_phone = field == Field::Phone;
+            for part in guarded(&field.text(row), may_be_phone) {
+                cell.push_str(part);
             }
-            cell.push_str(&text);
         });
     }
 
@@ -60,6 +62,16 @@ impl Csv {
     }
 }
 
+/// A text in parts that no spreadsheet takes for formulas. Whatever follows a separator counts like a beginning: a spreadsheet of another country
+/// splits the line there, and then it is one.
+fn guarded(text: &str, may_be_phone: bool) -> impl Iterator<Item = &str> {
+    text.split_inclusive(SEPARATORS).enumerate().flat_map(move |(number, part)| {
+        let begins = if number == 0 { is_like_a_formula(part) } else { part.trim_start().starts_with(FORMULA_STARTS) };
+        let is_phone = may_be_phone && is_phone_number(part.trim_end_matches(SEPARATORS).trim_start());
+        [if begins && !is_phone { "'" } else { "" }, part]
+    })
+}
+
 fn is_like_a_formula(text: &str) -> bool {
     // White space before a formula does not keep every spreadsheet from reading it.
     text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(FORMULA_STARTS)
@@ -75,6 +87,19 @@ fn is_phone_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_another_spreadsheet_would_split_off_is_guarded_too() {
+        for (text, expected) in [
+            ("Westbeam;=HYPERLINK(1)", "Westbeam;'=HYPERLINK(1)"),
+            ("a,-1\t@x\n＝1", "a,'-1\t'@x\n'＝1"),
+            ("a\n\nb; c-d", "a\n\nb; c-d"),
+            ("+44 7700 900123, +44 7700 900124;=1", "'+44 7700 900123,' +44 7700 900124;'=1"),
+        ] {
+            assert_eq!(guarded(text, false).collect::<String>(), expected);
+        }
+        assert_eq!(guarded("+44 7700 900123; +44 7700 900124;=1", true).collect::<String>(), "+44 7700 900123; +44 7700 900124;'=1");
+    }
 
     #[test]
     fn what_begins_like_a_formula_is_told_from_a_phone_number() {

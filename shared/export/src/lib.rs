@@ -1,4 +1,4 @@
-//! Contacts as files (DOMAIN section 9): CSV, Excel, JSON and vCard, written row by row.
+//! Contacts as files (contract section 9): CSV, Excel, JSON and vCard, written row by row.
 //!
 //! No I/O: an [`Encoder`] appends to a buffer that its caller empties whenever it likes, so a file of any length needs the memory of one row.
 //! Texts come from call sheets, that is from strangers: each format says how it keeps them from being more than text.

@@ -16,7 +16,7 @@ use crate::load::load;
 const SMALL: u64 = 100;
 /// Rows of a page.
 const PAGE: u32 = 100;
-/// Targets of DESIGN section 10 and of the import.
+/// Targets of the design and of the import.
 const CONTACTS_PER_SECOND_MIN: f64 = 2_500.0;
 const SECOND_HALF_MAX: f64 = 1.2;
 const MEMORY_MB_MAX: f64 = 500.0;

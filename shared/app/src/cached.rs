@@ -11,7 +11,7 @@ use web::{ApiError, Caller, Request, Response, StoredBody, strong_etag, weak_eta
 
 use crate::{App, limits};
 
-/// Time that a write's own invalidation may take (DESIGN section 4).
+/// Time that a write's own invalidation may take.
 const BUMP_BUDGET: Duration = Duration::from_millis(20);
 /// Time that the stream's invalidation may take.
 const SURE_BUMP_BUDGET: Duration = Duration::from_secs(2);

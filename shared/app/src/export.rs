@@ -17,7 +17,7 @@ use crate::export_query::ExportQuery;
 use crate::reads::alive;
 use crate::{App, Handled};
 
-/// Contacts of an account that can be exported (DESIGN section 5).
+/// Contacts of an account that can be exported.
 const ACCOUNT_CONTACTS_MAX: u64 = 200_000;
 /// Bytes of a file that is the answer itself: as base64 Lambda's answer of 6 MB still holds it.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;

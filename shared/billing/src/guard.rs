@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Seconds by which our clock may be ahead of Stripe's when it dates a fetch.
 const CLOCK_SKEW_SECONDS: i64 = 5;
 
-/// Order of events within one second: Stripe's numbers 0, 1 and 9 (STRIPE section 4).
+/// Order of events within one second: Stripe's numbers 0, 1 and 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rank {

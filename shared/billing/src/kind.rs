@@ -1,4 +1,4 @@
-//! Event types, sorted by what they change (STRIPE section 3).
+//! Event types, sorted by what they change.
 
 use crate::guard::Rank;
 

@@ -54,7 +54,7 @@ impl SubscriptionStatus {
         self.grants_plan() || matches!(self, Self::Unpaid | Self::Paused)
     }
 
-    /// Order in which one of several subscriptions is chosen, best first (STRIPE section 4).
+    /// Order in which one of several subscriptions is chosen, best first.
     #[must_use]
     pub fn rank(self) -> u8 {
         match self {

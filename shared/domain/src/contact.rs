@@ -32,7 +32,7 @@ pub struct Contact {
     pub cv: u64,
 }
 
-/// What one contact adds to the counters of DOMAIN sections 6 to 8.
+/// What one contact adds to the counters of contract sections 6 to 8.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContactFlags {
     /// E-mail not blank after trimming.
@@ -136,7 +136,7 @@ pub struct ContactInput {
 }
 
 impl ContactInput {
-    /// Cleans the fields as they are stored (DOMAIN section 10); nothing when the name is blank.
+    /// Cleans the fields as they are stored (contract section 10); nothing when the name is blank.
     ///
     /// Name: trimmed, runs of white space become one space, at most 255 characters. E-mail: lower case, trimmed, dropped
     /// unless it looks like `a@b.c` within 255 characters. Phone, role, company: trimmed, cut at 50, 100, 255 characters.

@@ -31,7 +31,7 @@ pub struct ContactChange {
 }
 
 impl ContactChange {
-    /// The values in the form in which contacts are stored (DOMAIN section 10). Blank text empties a field.
+    /// The values in the form in which contacts are stored (contract section 10). Blank text empties a field.
     ///
     /// Extracted rows are cut and their bad addresses dropped; what a person typed is refused instead, so that nothing else is stored than
     /// was asked for.

@@ -134,7 +134,7 @@ uuid_id!(
 
 /// Derives a version 7 UUID whose time is `at` and whose random part comes from `parts`.
 ///
-/// The same parts at the same time give the same id, so a repeated row is the same item (DESIGN section 2).
+/// The same parts at the same time give the same id, so a repeated row is the same item.
 #[must_use]
 pub fn derive_uuid(at: Timestamp, parts: &[&[u8]]) -> Uuid {
     let mut hash = Sha256::new();

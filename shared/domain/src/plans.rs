@@ -110,7 +110,7 @@ impl Plans {
         self.0.iter().find(|plan| plan.id == PlanId::Free).expect("checked when it was read")
     }
 
-    /// The plan of a stored price id or plan id; an unknown one is the free plan (DOMAIN section 3).
+    /// The plan of a stored price id or plan id; an unknown one is the free plan (contract section 3).
     #[must_use]
     pub fn of_price(&self, price_id: &str) -> &Plan {
         let means = |plan: &&Plan| {

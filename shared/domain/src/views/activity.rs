@@ -1,4 +1,4 @@
-//! The activity feed (DOMAIN section 6).
+//! The activity feed (contract section 6).
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! `GET /api/billing/customer` (DOMAIN section 12, decisions D4, D7, D15).
+//! `GET /api/billing/customer` (contract section 12, decisions D4, D7, D15).
 
 use serde::Serialize;
 

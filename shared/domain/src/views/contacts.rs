@@ -1,4 +1,4 @@
-//! Contacts and jobs as rows of an answer (DOMAIN sections 8 and 10).
+//! Contacts and jobs as rows of an answer (contract sections 8 and 10).
 
 use serde::Serialize;
 

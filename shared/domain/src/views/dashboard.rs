@@ -1,4 +1,4 @@
-//! The dashboard (DOMAIN sections 4 and 6, decisions D2, D6, D15, D19).
+//! The dashboard (contract sections 4 and 6, decisions D2, D6, D15, D19).
 
 use serde::Serialize;
 use serde_json::Number;

@@ -1,4 +1,4 @@
-//! `GET /api/contacts/stats` (DOMAIN section 7, decisions D5, D10, D13).
+//! `GET /api/contacts/stats` (contract section 7, decisions D5, D10, D13).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Usage of the month, its warnings and the upload gate (DOMAIN section 5).
+//! Usage of the month, its warnings and the upload gate (contract section 5).
 
 use serde::Serialize;
 

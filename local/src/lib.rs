@@ -107,6 +107,9 @@ async fn lasting_table(place: &Place, command: &str) -> Result<(Opened, Table), 
     }
     let opened = place.open(&settings::lookup).map_err(|error| Failure::Usage(failure::causes(&error)))?;
     let table = opened.table(None);
-    table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
+    // A table of AWS is there, or its name is wrong: an empty one under that name would look like an account without data.
+    if !place.is_aws() {
+        table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
+    }
     Ok((opened, table))
 }

@@ -39,7 +39,8 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
         _ => Failure::Usage(format!("port {port}: {error}")),
     })?;
     let address = listener.local_addr().map_err(|error| Failure::of(&error))?;
-    let opened = shared.place().open(&settings::lookup).map_err(|error| Failure::Usage(causes(&error)))?;
+    let place = shared.place();
+    let opened = place.open(&settings::lookup).map_err(|error| Failure::Usage(causes(&error)))?;
     let clock = settings::clock(shared.now);
     let database = opened.embedded.as_ref().map(|embedded| embedded.database().clone());
     let own = format!("http://{address}");
@@ -48,7 +49,7 @@ pub async fn serve(options: &Server, shared: &Shared) -> Result<(), Failure> {
     let names: Vec<&str> = consumers.iter().map(|(name, _)| *name).collect();
     let (feed, deliveries) = stream::stream(&opened.config.name, database, clock.clone(), &names);
     let table = opened.table(Some(&feed));
-    let created = table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
+    let created = !place.is_aws() && table.create_if_absent().await.map_err(|error| Failure::of(&error))?;
     let app = App::from_parts(Parts { table, cache, edge, clock: clock.clone(), dead_letters: Arc::new(KeptLetters::default()) });
     let shelf = Arc::new(Shelf::new(&own, clock.clone()).map_err(|error| Failure::of(&error))?);
     let app = app.with_stripe(stripe).with_downloads(shelf.clone()).with_metrics(metrics).with_auditor(auditor);

@@ -23,6 +23,13 @@ pub enum Place {
     Server(String),
 }
 
+impl Place {
+    /// Whether it is a table that somebody else makes: servers on a laptop speak HTTP.
+    pub(crate) fn is_aws(&self) -> bool {
+        matches!(self, Self::Server(url) if url.starts_with("https://"))
+    }
+}
+
 /// An opened place: the settings of its table, and what keeps it running.
 #[derive(Debug)]
 pub struct Opened {

@@ -52,7 +52,7 @@ fn queue(url: &str) -> Queue {
 }
 
 fn letter() -> Letter {
-    Letter { event_id: "e1".into(), sequence_number: "7".into(), reason: "item ROOT is malformed".into() }
+    Letter { event_id: "e1".into(), key: "USER#u1 ROOT".into(), sequence_number: "7".into(), reason: "item ROOT is malformed".into() }
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_rejected_record_becomes_a_message_with_its_reason() {
     let got = got.lock().unwrap();
     assert_eq!((got.len(), got[0].0.as_str()), (1, "AmazonSQS.SendMessage"));
     let message: Value = serde_json::from_str(got[0].1["MessageBody"].as_str().unwrap()).unwrap();
-    assert_eq!(message, json!({"eventId": "e1", "sequenceNumber": "7", "reason": "item ROOT is malformed"}));
+    assert_eq!(message, json!({"eventId": "e1", "key": "USER#u1 ROOT", "sequenceNumber": "7", "reason": "item ROOT is malformed"}));
 }
 
 #[tokio::test]

@@ -43,6 +43,16 @@ async fn an_event_in_quarantine_counts_once_when_it_can() {
 }
 
 #[tokio::test]
+async fn in_the_other_mode_nothing_is_thrown_away() {
+    let world = quarantined().await;
+    let plans = domain::Plans::built_in();
+    let now = testkit::NOW.parse().unwrap();
+    let kept = world.table().reprocess("evt_1", true, &plans, now).await.unwrap();
+    assert!(matches!(&kept, app::Reprocessed::Kept(reason) if reason.contains("STRIPE_LIVE")), "{kept:?}");
+    assert_eq!(reprocess(&world, "evt_1").await["result"], "done");
+}
+
+#[tokio::test]
 async fn ten_who_run_it_again_at_once_apply_it_once() {
     let world = quarantined().await;
     let results = join_all((0..10).map(|_| reprocess(&world, "evt_1"))).await;

@@ -6,12 +6,14 @@ use web::BoxError;
 
 use crate::serve::Handled;
 
-/// A rejected record. Its content stays out: the stream's record can be found by its number for a day.
+/// A rejected record. Its content stays out: the item is in the table under its key, and the stream keeps the record for a day.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Letter {
     /// Id of the stream's event.
     pub event_id: String,
+    /// Partition and sort key of the item that it is about, with a space between; empty when even that cannot be read.
+    pub key: String,
     /// The record's number in its shard.
     pub sequence_number: String,
     /// Why it was rejected.

@@ -79,10 +79,12 @@ impl App {
 
     /// Sends a record away that no repetition can mend; its number, empty if it has none, when even that fails.
     pub(crate) async fn reject(&self, record: &Value, reason: &str) -> Option<String> {
-        let text = |pointer| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let number = text("/dynamodb/SequenceNumber");
         let event_id = text("/eventID").unwrap_or_default();
-        let letter = Letter { event_id, sequence_number: number.clone().unwrap_or_default(), reason: reason.to_owned() };
+        let part = |name: &str| text(&format!("/dynamodb/Keys/{name}/S"));
+        let key = part("pk").zip(part("sk")).map(|(pk, sk)| format!("{pk} {sk}")).unwrap_or_default();
+        let letter = Letter { event_id, key, sequence_number: number.clone().unwrap_or_default(), reason: reason.to_owned() };
         tracing::error!(event_id = letter.event_id, sequence_number = letter.sequence_number, reason, "stream record rejected");
         match self.dead_letters.send(&letter).await {
             Ok(()) => None,

@@ -54,7 +54,7 @@ impl Event {
         if self.is_connect {
             return Ok(Work::Ignore("Event of a connected account ignored"));
         }
-        if self.livemode.is_some_and(|livemode| livemode != live) {
+        if !self.is_of_mode(live) {
             return Ok(Work::Ignore("Event of another mode ignored"));
         }
         if self.is_thin {
@@ -70,6 +70,12 @@ impl Event {
             return Err(Malformed("another object than the type says"));
         }
         self.work_of(kind)
+    }
+
+    /// Whether it is of Stripe's mode `live`, or does not say.
+    #[must_use]
+    pub fn is_of_mode(&self, live: bool) -> bool {
+        self.livemode.is_none_or(|livemode| livemode == live)
     }
 
     fn work_of(&self, kind: Kind) -> Result<Work, Malformed> {

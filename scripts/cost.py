@@ -49,8 +49,8 @@ GB_OF_A_FUNCTION = 0.5
 BYTES_AN_ANSWER = 3_000
 BYTES_OF_LOG = 1_500                     # one metric line and one access line a request
 BYTES_OF_ENTRIES = 40_000                # a user's entries in the cache, for ten minutes after a visit
-METRICS = 460                            # 35 functions with 8, 50 views and tiers with 3, 30 of the stage
-ALARMS = 20
+METRICS = 460                            # 37 functions with 8, 50 views and tiers with 3, 30 of the stage
+ALARMS = 20                              # 15 of them; one over several metrics is billed for each
 PEAK = 5                                 # the busiest hour next to the average one
 
 

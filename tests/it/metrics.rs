@@ -113,9 +113,38 @@ async fn seen() -> BTreeSet<String> {
     seen
 }
 
+/// What must be seen from outside, whatever else there is.
+const PROMISED: [&str; 23] = [
+    "Latency",
+    "ColdStart",
+    "CacheHit",
+    "CacheSoftStale",
+    "CacheStaleOnError",
+    "CacheMiss",
+    "CacheNegative",
+    "CacheNotModified",
+    "CacheRoundTrip",
+    "CacheFillRejected",
+    "CacheFillRejectedIncarnation",
+    "CacheFillRejectedFloor",
+    "CacheFillRejectedEntry",
+    "CacheBreakerOpen",
+    "CacheProcessBytes",
+    "InvalidationLag",
+    "TableLatency",
+    "TableReadUnits",
+    "TableWriteUnits",
+    "StripeCalls",
+    "StripeLatency",
+    "AuditChecked",
+    "AuditViolation",
+];
+
 #[tokio::test]
 async fn each_metric_is_written_when_its_time_comes() {
     let seen = seen().await;
+    let missing: Vec<_> = PROMISED.iter().filter(|name| !seen.contains(**name)).collect();
+    assert!(missing.is_empty(), "promised and never written: {missing:?}");
     let missing: Vec<_> = METRICS.iter().map(|metric| metric.name).filter(|name| !seen.contains(*name)).collect();
     assert!(missing.is_empty(), "never written: {missing:?}");
 }

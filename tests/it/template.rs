@@ -74,6 +74,15 @@ fn a_function_is_inside_the_network_with_the_cache_or_outside_without_it() {
 }
 
 #[test]
+fn the_secret_of_tokens_is_known_to_those_whom_clients_call() {
+    for (function, properties) in functions() {
+        let called = properties["Events"].as_mapping().is_some_and(|events| events.values().any(|event| event["Type"] == "HttpApi"));
+        let taken_away = properties["Environment"]["Variables"]["JWT_SECRET"].as_str() == Some("");
+        assert_eq!(taken_away, !called, "{function}");
+    }
+}
+
+#[test]
 fn each_policy_names_its_actions_and_keys() {
     for (function, properties) in functions() {
         for policy in properties["Policies"].as_sequence().into_iter().flatten() {

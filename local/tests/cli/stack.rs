@@ -20,7 +20,11 @@ case "$(basename "$0") $*" in
   "aws secretsmanager create-secret"*) for word; do case "$word" in file://*) cp "${word#file://}" "$LOG.secret" ;; esac; done; echo '{}' ;;
   "aws cloudformation describe-stacks"*)
     echo '{"Stacks": [{"Tags": [{"Key": "Release", "Value": "20260303T000000Z-c"}], "Outputs":
-      [{"OutputKey": "Url", "OutputValue": "'"$URL"'"}, {"OutputKey": "TableName", "OutputValue": "the-table"}]}]}' ;;
+      [{"OutputKey": "Url", "OutputValue": "'"$URL"'"}, {"OutputKey": "TableName", "OutputValue": "the-table"},
+      {"OutputKey": "ExportBucketName", "OutputValue": "the-exports"}]}]}' ;;
+  "aws cloudformation describe-stack-resource"*" ReconcileStripe "*) echo '{"StackResourceDetail": {"PhysicalResourceId": "made-up-name"}}' ;;
+  "aws lambda invoke"*) for word; do case "$word" in *.answer.json) echo '{"seen": 3}' > "$word" ;; esac; done
+    case "$*" in *fails*) echo '{"FunctionError": "Unhandled"}' ;; *) echo '{"StatusCode": 200}' ;; esac ;;
   "aws cloudformation get-template"*) echo '{"TemplateBody": "CodeUri: s3://artifacts/x"}' ;;
   "aws s3api list-objects-v2"*)
     printf '{"Contents": ['
@@ -146,7 +150,7 @@ fn a_rollback_deploys_the_release_before_the_running_one_all_at_once() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let log = account.log();
     let deploy = log.iter().find(|line| line.starts_with("sam deploy")).expect("a deployment");
-    for word in ["Release=20260302T000000Z-b", "Deployment=\"AllAtOnce\"", "SecretVersion=\"v-b\""] {
+    for word in ["Release=20260302T000000Z-b", "Deployment=\"AllAtOnce\"", "SecretVersion=\"v-new\""] {
         assert!(deploy.contains(word), "{deploy}");
     }
     assert!(!log.iter().any(|line| line.starts_with("cargo")));
@@ -159,7 +163,20 @@ fn a_stack_is_deleted_only_when_its_name_is_typed() {
     assert!(!account.log().iter().any(|line| line.contains("delete-stack")));
     let output = account.run(&["teardown", "dev"], "callsheets-dev\n");
     assert!(output.status.success() && text(&output.stdout).contains("the-table"), "{}", text(&output.stderr));
-    assert!(account.log().iter().any(|line| line.contains("delete-stack --stack-name callsheets-dev")));
+    let log = account.log();
+    let place = |text: &str| log.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {log:#?}"));
+    assert!(place("aws s3 rm s3://the-exports --recursive") < place("delete-stack --stack-name callsheets-dev"), "{log:#?}");
+}
+
+#[test]
+fn a_function_is_run_by_hand_and_its_failure_is_ours() {
+    let account = Account::new(String::new());
+    let output = account.run(&["invoke", "dev", "reconcile-stripe", r#"{"job": "events"}"#], "");
+    assert_eq!((output.status.code(), text(&output.stdout).trim()), (Some(0), r#"{"seen": 3}"#), "{}", text(&output.stderr));
+    let log = account.log();
+    assert!(log[1].contains(r#"--function-name made-up-name:live --payload {"job": "events"}"#), "{log:#?}");
+    let output = account.run(&["invoke", "dev", "reconcile-stripe", r#"{"job": "fails"}"#], "");
+    assert_eq!((output.status.code(), text(&output.stderr).trim()), (Some(1), "reconcile-stripe failed"));
 }
 
 #[test]

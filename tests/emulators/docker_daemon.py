@@ -1,6 +1,7 @@
 """A Docker daemon of our own, and the base image that `sam local` runs functions in. Nothing is pulled."""
 
 import io
+import ipaddress
 import os
 import shutil
 import socket
@@ -35,7 +36,9 @@ class Daemon(Running):
         except Failed:
             self.stop()
             raise
-        self.gateway = self.docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}").strip()
+        # This machine, as containers see it. Where there was no bridge before, Docker makes it and tells only the network: then it is the first address.
+        said = self.docker("network", "inspect", "bridge", "-f", "{{with index .IPAM.Config 0}}{{.Subnet}} {{.Gateway}}{{end}}").split()
+        self.gateway = said[1] if len(said) > 1 else str(ipaddress.ip_network(said[0])[1])
 
     @property
     def env(self):
@@ -107,7 +110,12 @@ def forward(host, port):
     def accept():
         while True:
             client, _ = listener.accept()
-            server = socket.create_connection(("127.0.0.1", port))
+            try:
+                server = socket.create_connection(("127.0.0.1", port))
+            except OSError:
+                # Nobody listens there now. Whoever comes next may be luckier.
+                client.close()
+                continue
             for pair in ((client, server), (server, client)):
                 threading.Thread(target=carry, args=pair, daemon=True).start()
 

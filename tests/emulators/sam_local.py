@@ -82,6 +82,7 @@ class Sam:
         else:
             wanted = expected.resolved(json.loads((EVENTS / "expected" / f"{name}.json").read_text()), self.bench.now)
             listed = expected.judged(wanted, expected.answer(json.loads(lines[-1])))
+            listed += done.stderr.splitlines() if listed else []
         print(f"{'FAILED' if listed else 'ok':6} sam local invoke {logical} ({time.monotonic() - started:.1f} s)", flush=True)
         print("".join(f"    {line}\n" for line in listed), end="", flush=True)
         return name if listed else None

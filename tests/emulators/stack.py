@@ -136,11 +136,11 @@ def settings_resolve(aws, resources):
     for name in names:
         variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         unresolved = {key: value for key, value in variables.items() if "{{" in value or "${" in value}
-        if unresolved or variables["JWT_SECRET"] != JWT_SECRET or variables["TABLE_NAME"] != resources["Table"]:
+        if unresolved or variables["JWT_SECRET"] not in (JWT_SECRET, "") or variables["TABLE_NAME"] != resources["Table"]:
             raise Failed(f"settings of {name}: {unresolved or variables}")
     webhook = functions.get_function_configuration(FunctionName=resources["StripeWebhook"])["Environment"]["Variables"]
-    if webhook["STRIPE_WEBHOOK_SECRETS"] != WEBHOOK_SECRET:
-        raise Failed("the signing secret of Stripe's events is not the secret's")
+    if (webhook["STRIPE_WEBHOOK_SECRETS"], webhook["JWT_SECRET"]) != (WEBHOOK_SECRET, JWT_SECRET):
+        raise Failed("the signing secret of Stripe's events, or that of tokens, is not the secret's")
     step(f"{len(names)} functions have their settings, secrets resolved")
 
 

@@ -4,8 +4,9 @@
 //! A failing run prints its seed; `LISTS_SEED=n` starts from it again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use domain::{Contact, ContactId, Timestamp, UserId};
 use rand::rngs::StdRng;
@@ -13,7 +14,7 @@ use rand::seq::{IndexedRandom, IteratorRandom};
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 use store::{Edit, Record};
-use testkit::{NOW, Reply, World, seed, uuid};
+use testkit::{Fault, NOW, Reply, World, seed, uuid};
 
 use testkit::servers::Valkey;
 
@@ -292,4 +293,24 @@ async fn lists_are_of_one_committed_state_while_a_writer_commits() {
     run.check();
     println!("{walks} walks by cursor");
     assert_eq!(run.world.drift("u1").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_page_whose_rows_went_away_while_it_was_read_is_read_again() {
+    let world = World::with(&[seed("u1").job("COMPLETED", NOW, 25)]).await;
+    let asked = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&asked);
+    world.faults().plan(move |call| (call.operation == "Query" && !waits.swap(true, Ordering::SeqCst)).then_some(Fault::Waits));
+    let page = world.get("/api/contacts?page=1");
+    let deletion = async {
+        while !asked.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        world.delete(&format!("/api/extraction/job/{}", uuid(1, 1))).await.expect_status(200);
+        world.faults().go_on();
+    };
+    let (page, ()) = futures::join!(page, deletion);
+    // The total of before and the rows of after would be a page that never was.
+    page.expect_status(200).expect_json("/data/pagination/total", 0).expect_json("/data/contacts", json!([]));
+    world.get("/api/contacts?page=1").await.expect_json("/data/pagination/total", 0);
 }

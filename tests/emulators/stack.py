@@ -27,7 +27,7 @@ from botocore.config import Config
 import expected
 import template
 from events import EVENTS, Bench, function_of, signed_again
-from services import CREDENTIALS, FUNCTIONS, JWT_SECRET, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, free_port, listens, local, main, tool, wait_for
+from services import CREDENTIALS, FUNCTIONS, JWT_SECRET, STRIPE_KEY, WEBHOOK_SECRET, Failed, Running, Stripe, free_port, listens, local, main, tool, wait_for, watch
 
 STACK = "callsheets-test"
 SECRET = "callsheets/test"
@@ -215,6 +215,7 @@ def run():
                 functions.check(name)
             stream_reaches_the_cache(functions, table_env, url)
             stream_reaches_stripe(functions, stripe, resources["Table"])
+            watch(aws.output())
         except Failed as failure:
             raise Failed(f"{failure}\nministack:\n{aws.output()[-6000:]}") from failure
 

@@ -9,9 +9,9 @@ use testkit::servers::Valkey;
 use tokio::runtime::Builder;
 use tracing::subscriber::NoSubscriber;
 
-/// What a request of the dashboard may take. Measured: 566, 84,395 bytes.
-const COUNT_MAX: u64 = 600;
-const BYTES_MAX: u64 = 100_000;
+/// What a request of the dashboard may take. Measured: 332, 49,355 bytes.
+const COUNT_MAX: u64 = 360;
+const BYTES_MAX: u64 = 55_000;
 const REQUESTS: u32 = 50;
 
 #[test]

@@ -3,7 +3,7 @@
 mod keys;
 
 use std::fmt;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{LazyLock, PoisonError, RwLock};
 
 use domain::{Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -78,6 +78,17 @@ impl From<Refusal> for ApiError {
         }
     }
 }
+
+/// What the library checks of a token of each algorithm: the signature. Times are checked against the request's moment; it would ask the wall clock.
+static VALIDATIONS: LazyLock<[Validation; 3]> = LazyLock::new(|| {
+    [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256].map(|algorithm| {
+        let mut validation = Validation::new(algorithm);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        validation
+    })
+});
 
 /// What is known of an identity provider's keys.
 #[derive(Default)]
@@ -185,12 +196,14 @@ fn kid(token: &str) -> Option<String> {
 
 /// The claims of a token whose signature holds.
 fn verified(token: &str, key: &DecodingKey, algorithm: Algorithm) -> Result<Map<String, Value>, Refusal> {
-    // Times are checked against the request's moment; the library would ask the wall clock.
-    let mut validation = Validation::new(algorithm);
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    validation.required_spec_claims.clear();
-    jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).map(|token| token.claims).map_err(|_| Refusal::Invalid)
+    let [hs256, rs256, es256] = &*VALIDATIONS;
+    let validation = match algorithm {
+        Algorithm::HS256 => hs256,
+        Algorithm::RS256 => rs256,
+        Algorithm::ES256 => es256,
+        _ => return Err(Refusal::Invalid),
+    };
+    jsonwebtoken::decode::<Map<String, Value>>(token, key, validation).map(|token| token.claims).map_err(|_| Refusal::Invalid)
 }
 
 /// Whether an `aud` claim, one text or several, has the audience.
